@@ -1,0 +1,188 @@
+"""Deletions: an object that goes from requested over purging to verified or failed, and says what was done where."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from anuma_dash import workflows
+from anuma_dash.audit import Event, record
+from anuma_dash.db import Base, Owned, new_id, owned
+from anuma_dash.errors import GatewayError, GatewayRefused, NotFound
+from anuma_dash.gateway import schemas
+from anuma_dash.identity import WORKER, Actor, Permission
+from anuma_dash.workflows import Context, Durable, Kind
+
+PROGRESS_POLL = timedelta(seconds=1)
+FINAL_STATES = ("verified", "failed")
+
+
+class Deletion(Owned, Durable, Base):
+    """One deletion. `report` is the gateway's last word on it; `count` is what the person was shown before."""
+
+    __tablename__ = "deletions"
+
+    category: Mapped[str] = mapped_column(String(30))
+    scope: Mapped[dict[str, Any]] = mapped_column(JSON)
+    count: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16), default="requested")
+    requested_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    requested_by_name: Mapped[str] = mapped_column(String(200))
+    requested_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+    @property
+    def result(self) -> schemas.Deletion | None:
+        """The gateway's report, typed; None before its first answer."""
+        return schemas.Deletion.model_validate(self.report) if self.report else None
+
+
+def request_deletion(
+    context: Context, actor: Actor, account_id: UUID, scope: schemas.DeletionScope, *, count: int, token: UUID
+) -> Deletion:
+    """Ask for a deletion; the worker carries it out.
+
+    `count` is the number of items that the person was shown; `token` comes from the form, so that sending the form
+    twice deletes once. Raises `NotAllowed`, and `NotFound` if the token is another account's.
+    """
+    actor.require(Permission.DELETE_CONTENT, Permission.DELETE_OWN_CONTENT)
+    if not actor.may(Permission.DELETE_CONTENT):
+        scope = scope.model_copy(update={"person": actor.user_id})
+    now = context.clock()
+    with context.db.transaction(durable=True) as tx:
+        existing = tx.get(Deletion, token)
+        if existing is not None:
+            if existing.account_id != account_id:
+                raise NotFound("There is no such deletion.")
+            return existing
+        deletion = Deletion(
+            id=token,
+            account_id=account_id,
+            category=scope.category,
+            scope=scope.model_dump(mode="json"),
+            count=count,
+            requested_by=actor.user_id,
+            requested_by_name=actor.name,
+            requested_at=now,
+            attempt=1,
+            failures=0,
+            next_try_at=now,
+        )
+        tx.add(deletion)
+        record(
+            tx,
+            actor,
+            Event.DELETION_REQUESTED,
+            at=now,
+            account_id=account_id,
+            deletion_id=deletion.id,
+            category=scope.category,
+            count=count,
+        )
+    return deletion
+
+
+def find_deletion(tx: Session, actor: Actor, account_id: UUID, deletion_id: UUID) -> Deletion:
+    """One deletion of the account that the actor may see. Raises `NotFound`."""
+    deletion = tx.scalar(owned(Deletion, account_id).where(Deletion.id == deletion_id))
+    if deletion is None or not _may_see(actor, deletion):
+        raise NotFound("There is no such deletion.")
+    return deletion
+
+
+def _may_see(actor: Actor, deletion: Deletion) -> bool:
+    return actor.may(Permission.DELETE_CONTENT) or deletion.requested_by == actor.user_id
+
+
+def list_deletions(
+    tx: Session, actor: Actor, account_id: UUID, *, before: UUID | None = None, limit: int = 50
+) -> list[Deletion]:
+    """The account's deletions that the actor may see, newest first, from behind `before`."""
+    query = owned(Deletion, account_id).order_by(Deletion.id.desc()).limit(limit)
+    if not actor.may(Permission.DELETE_CONTENT):
+        query = query.where(Deletion.requested_by == actor.user_id)
+    if before is not None:
+        query = query.where(Deletion.id < before)
+    return list(tx.scalars(query))
+
+
+def advance_deletion(context: Context, deletion_id: UUID, attempt: int) -> None:
+    """One step: ask the gateway for the deletion (asking twice deletes once) and keep its answer."""
+    with context.db.reading() as tx:
+        deletion = tx.get(Deletion, deletion_id)
+    if deletion is None or deletion.attempt != attempt or deletion.state in FINAL_STATES:
+        return
+    try:
+        answer = _ask(context, deletion)
+    except GatewayRefused as error:
+        _note(context, deletion_id, attempt, None, f"The gateway refused: {error}")
+    except GatewayError as error:
+        _note(context, deletion_id, attempt, None, str(error))
+    else:
+        _note(context, deletion_id, attempt, answer, None)
+
+
+def _ask(context: Context, deletion: Deletion) -> schemas.Deletion:
+    if deletion.report is None:
+        scope = schemas.DeletionScope.model_validate(deletion.scope)
+        new_deletion = schemas.NewDeletion(id=deletion.id, scope=scope)
+        return context.gateway.start_deletion(WORKER, deletion.account_id, new_deletion)
+    return context.gateway.deletion(WORKER, deletion.account_id, deletion.id)
+
+
+def _note(
+    context: Context, deletion_id: UUID, attempt: int, answer: schemas.Deletion | None, failure: str | None
+) -> None:
+    now = context.clock()
+    with context.db.transaction(durable=True) as tx:
+        deletion = workflows.claim(tx, Deletion, deletion_id, attempt)
+        if deletion is None:
+            return
+        if answer is None:
+            workflows.retry(deletion, now, failure or "")
+            return
+        deletion.report = answer.model_dump(mode="json")
+        deletion.state = answer.state
+        if answer.state not in FINAL_STATES:
+            workflows.wait(deletion, now, PROGRESS_POLL)
+            return
+        workflows.finish(deletion)
+        deletion.finished_at = answer.finished_at or now
+        _record_end(tx, deletion, answer, now)
+
+
+def _record_end(tx: Session, deletion: Deletion, answer: schemas.Deletion, now: datetime) -> None:
+    common = {"at": now, "account_id": deletion.account_id}
+    if answer.state == "verified":
+        record(
+            tx,
+            WORKER,
+            Event.DELETION_VERIFIED,
+            **common,  # type: ignore[arg-type]
+            deletion_id=deletion.id,
+            category=deletion.category,
+            count=answer.done,
+        )
+    else:
+        record(
+            tx,
+            WORKER,
+            Event.DELETION_FAILED,
+            **common,  # type: ignore[arg-type]
+            deletion_id=deletion.id,
+            category=deletion.category,
+            reason=answer.failure or "unknown",
+        )
+
+
+def new_token() -> UUID:
+    """A token for a form that asks for a deletion."""
+    return new_id()
+
+
+DELETION = Kind("deletion", Deletion, advance_deletion)

@@ -1,0 +1,1 @@
+"""What lets one machine be enough: the embedded gateway and the sandbox. Nothing outside imports this."""

@@ -1,0 +1,66 @@
+"""The gateway's own work beside requests: deletions, and the hourly sweep. One thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+from uuid import UUID
+
+from .core import Gateway
+from .deleting import Deleting
+from .deletions import unfinished
+from .sweep import sweep
+
+_SWEEP_SECONDS: Final = 3600.0
+_IDLE_SECONDS: Final = 60.0
+_AFTER_ERROR_SECONDS: Final = 2.0
+_STOP_SECONDS: Final = 10.0
+
+
+class Background:
+    """Starts where the last process stopped: the rows say what is unfinished."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="gateway-background", daemon=True)
+        self._next_sweep = 0.0
+        self._swept: UUID | None = None
+
+    def start(self) -> None:
+        """Begin, unfinished deletions first."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the step under way; what is left, the next process does."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(_STOP_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            pause = _IDLE_SECONDS
+            try:
+                self._work()
+            except Exception as error:  # whatever it was, the work must go on: it is tried again
+                self._gateway.log.error("background_failed", error)
+                pause = _AFTER_ERROR_SECONDS
+            self._wake.wait(pause)
+
+    def _work(self) -> None:
+        self._wake.clear()
+        with self._gateway.stores.main.read() as connection:
+            waiting = unfinished(connection)
+        for deletion_id in waiting:
+            if self._stopping:
+                return
+            Deleting(self._gateway, deletion_id).run()
+        if time.monotonic() >= self._next_sweep:
+            self._swept = sweep(self._gateway, self._swept)
+            self._next_sweep = time.monotonic() + _SWEEP_SECONDS

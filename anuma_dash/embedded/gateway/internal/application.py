@@ -1,0 +1,48 @@
+"""The internal API put together."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from anuma_dash.gateway.schemas import CONTRACT_VERSION, Problem
+
+from .. import problems
+from . import accounts, canary, contract, controls, deletions, keys, requests, summaries
+
+PREFIX = "/internal/v1"
+_ROUTERS = (
+    contract.router,
+    accounts.router,
+    summaries.router,
+    keys.router,
+    controls.router,
+    requests.router,
+    deletions.router,
+    canary.router,
+)
+
+
+def internal_api() -> FastAPI:
+    """The application. Whoever serves it puts the gateway, its trusted keys and its background work into its state."""
+    app = FastAPI(
+        title="Anuma gateway, internal API",
+        version=CONTRACT_VERSION,
+        description="What the dashboard asks of the gateway. Generated from anuma_dash/gateway/schemas.py.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        responses={
+            "4XX": {"description": "Refused", "content": _problem_content()},
+            "5XX": {"description": "Failed", "content": _problem_content()},
+        },
+        generate_unique_id_function=lambda route: route.name,
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    for router in _ROUTERS:
+        app.include_router(router, prefix=PREFIX)
+    return app
+
+
+def _problem_content() -> dict[str, object]:
+    return {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}

@@ -1,0 +1,165 @@
+"""Who calls the internal API: a short-lived token that the dashboard signed (RFC 7519, RFC 8693 for `act`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, TypeGuard
+from uuid import UUID
+
+from fastapi import Depends, Path, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+
+from .. import problems
+from ..core import Gateway
+from ..problems import Refused
+from ..tables import accounts, used_tokens
+from .trusted_keys import TrustedKeys
+
+ISSUER: Final = "anuma-dashboard"
+AUDIENCE: Final = "anuma-gateway"
+MAX_LIFE_SECONDS: Final = 60
+_FUTURE_SECONDS: Final = 5
+_MAX_TOKEN_CHARS: Final = 4096
+_SYSTEM: Final = "system:worker"
+_JTI: Final = re.compile(r"[\x21-\x7e]{8,200}")
+
+
+@dataclass(frozen=True)
+class Token:
+    """A verified token. `support` is the staff member acting in a support session."""
+
+    subject: str
+    account: str
+    jti: str
+    expires_at: datetime
+    has_act: bool
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, for which account."""
+
+    account: UUID
+    token: Token
+    gateway: Gateway
+
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="ES256, at most 60 s, signed by the dashboard")
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+AccountId = Annotated[str, Path(description="The account, a UUID; the token's `acc` must be the same")]
+
+
+def new_account_reader(request: Request, bearer: Bearer, acc: AccountId) -> Caller:
+    """A caller of this account, which need not exist yet."""
+    gateway: Gateway = request.app.state.gateway
+    trusted: TrustedKeys = request.app.state.trusted_keys
+    token = verify(bearer.credentials if bearer else "", trusted.find, gateway.now())
+    if token.account != acc.lower():
+        raise problems.not_found()
+    try:
+        return Caller(UUID(acc), token, gateway)
+    except ValueError:
+        raise problems.not_found() from None
+
+
+def new_account_writer(caller: Annotated[Caller, Depends(new_account_reader)]) -> Caller:
+    """A caller who may write: not in a support session, and with a token that was not used before."""
+    if caller.token.has_act:
+        raise Refused(403, "support_session_read_only", "A support session may look, not change.")
+    row = {"jti": caller.token.jti, "expires_at": caller.token.expires_at}
+    try:
+        with caller.gateway.stores.main.write() as connection:
+            connection.execute(insert(used_tokens).values(row))
+    except IntegrityError:
+        raise _bad_token("token_already_used", "A token is good for one write.") from None
+    return caller
+
+
+def reader(caller: Annotated[Caller, Depends(new_account_reader)]) -> Caller:
+    """A caller of an account that exists."""
+    _check_exists(caller)
+    return caller
+
+
+def writer(caller: Annotated[Caller, Depends(new_account_writer)]) -> Caller:
+    """A caller who may write to an account that exists."""
+    _check_exists(caller)
+    return caller
+
+
+NewAccountWriter = Annotated[Caller, Depends(new_account_writer)]
+Reader = Annotated[Caller, Depends(reader)]
+Writer = Annotated[Caller, Depends(writer)]
+
+
+def verify(token: str, find_key: Callable[[str], ECKey | None], now: datetime) -> Token:
+    """Verify a token, strictly.
+
+    Raises:
+        Refused: 401, with a code that says what is wrong.
+    """
+    if not token or len(token) > _MAX_TOKEN_CHARS:
+        raise _bad_token("token_missing", "Give a token as 'Authorization: Bearer TOKEN'.")
+
+    def key_of(guest: Any) -> ECKey:
+        kid = guest.headers().get("kid")
+        key = find_key(kid) if isinstance(kid, str) else None
+        if key is None:
+            raise _bad_token("token_key_unknown", "No trusted key has the token's kid.")
+        return key
+
+    try:
+        claims = jwt.decode(token, key_of, algorithms=["ES256"]).claims
+    except (JoseError, ValueError, TypeError):
+        raise _bad_token("token_invalid", "The token's form, algorithm or signature is refused.") from None
+    return _check(claims, now)
+
+
+def _check(claims: dict[str, Any], now: datetime) -> Token:
+    if claims.get("iss") != ISSUER or claims.get("aud") not in (AUDIENCE, [AUDIENCE]):
+        raise _bad_token("token_not_for_us", "The token's iss or aud is refused.")
+    issued, expires = claims.get("iat"), claims.get("exp")
+    if not _is_time(issued) or not _is_time(expires):
+        raise _bad_token("token_invalid", "The token lacks iat or exp.")
+    if expires - issued > MAX_LIFE_SECONDS or issued > now.timestamp() + _FUTURE_SECONDS:
+        raise _bad_token("token_lives_too_long", f"A token may live {MAX_LIFE_SECONDS} s.")
+    if expires <= now.timestamp():
+        raise _bad_token("token_expired", "The token has expired.")
+    subject, account, jti = claims.get("sub"), claims.get("acc"), claims.get("jti")
+    if not _is_subject(subject) or not isinstance(account, str):
+        raise _bad_token("token_invalid", "The token lacks sub or acc.")
+    if not isinstance(jti, str) or not _JTI.fullmatch(jti):
+        raise _bad_token("token_invalid", "The token's jti must be 8 to 200 visible characters.")
+    expires_at = datetime.fromtimestamp(expires, UTC) + timedelta(seconds=_FUTURE_SECONDS)
+    return Token(str(subject), account.lower(), jti, expires_at, "act" in claims)
+
+
+def _check_exists(caller: Caller) -> None:
+    with caller.gateway.stores.main.read() as connection:
+        if connection.scalar(select(accounts.c.id).where(accounts.c.id == caller.account)) is None:
+            raise problems.not_found()
+
+
+def _bad_token(code: str, detail: str) -> Refused:
+    return Refused(401, code, detail)
+
+
+def _is_time(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**40
+
+
+def _is_subject(value: object) -> bool:
+    if value == _SYSTEM:
+        return True
+    try:
+        return isinstance(value, str) and str(UUID(value)) == value.lower()
+    except ValueError:
+        return False

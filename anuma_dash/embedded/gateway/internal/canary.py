@@ -1,0 +1,137 @@
+"""*Test it now*: a test string through the normal path, then a look at what became of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from fastapi import APIRouter, status
+from sqlalchemy import and_, insert, select, update
+
+from anuma_dash.gateway.schemas import Canary, Decision, NewCanary, StoreScan
+
+from .. import problems
+from ..core import Gateway
+from ..encryption import Unreadable
+from ..identifiers import uuid7
+from ..metering import Settled
+from ..problems import Refused
+from ..public.admission import Admitted, find
+from ..public.chat import parse_order
+from ..public.completions import ENDPOINT, complete
+from ..public.echo import Echo
+from ..public.exchange import Exchange
+from ..search import Search
+from ..settings import ECHO_MODEL
+from ..tables import api_keys, canaries
+from . import idempotency
+from .callers import Caller, Writer
+
+router = APIRouter(tags=["canary"])
+_PAUSE: Final = timedelta(minutes=1)
+
+
+@router.post("/accounts/{acc}/canary", status_code=status.HTTP_201_CREATED)
+async def create_canary(caller: Writer, body: NewCanary, idempotency_key: idempotency.Key) -> Canary:
+    """Send a test string under this key and report where it is found. At most once a minute per account."""
+    gateway = caller.gateway
+    repeatable = idempotency.Repeatable(caller, idempotency_key, "create_canary", body)
+    earlier = await gateway.in_thread(lambda: _begin(caller, repeatable))
+    if earlier is not None:
+        return Canary.model_validate_json(earlier)
+    admitted = await gateway.in_thread(lambda: _admit(caller, body.key_id))
+    test_string = f"canary-{secrets.token_hex(20)}"
+    exchange, settled = await _send(gateway, admitted, test_string)
+    return await gateway.in_thread(lambda: _look(caller, repeatable, exchange, settled, test_string))
+
+
+def _begin(caller: Caller, repeatable: idempotency.Repeatable) -> str | None:
+    now = caller.gateway.now()
+    with caller.gateway.stores.main.write() as connection:
+        idempotency.lock_account(connection, caller.account)
+        earlier = repeatable.earlier(connection)
+        if earlier is not None:
+            return earlier
+        own = canaries.c.account_id == caller.account
+        last = connection.scalar(select(canaries.c.last_at).where(own))
+        if last is None:
+            connection.execute(insert(canaries).values(account_id=caller.account, last_at=now))
+        else:
+            _check_pause(last, now)
+            connection.execute(update(canaries).where(own).values(last_at=now))
+    return None
+
+
+def _check_pause(last: datetime, now: datetime) -> None:
+    left = last + _PAUSE - now
+    if timedelta() < left <= _PAUSE:
+        seconds = math.ceil(left.total_seconds())
+        raise Refused(429, "canary_too_soon", "One test a minute.", retry_after_seconds=seconds)
+
+
+def _admit(caller: Caller, key_id: UUID) -> Admitted:
+    own = and_(api_keys.c.id == key_id, api_keys.c.account_id == caller.account)
+    admitted = find(caller.gateway.stores.main, own, caller.gateway.now())
+    if admitted is None:
+        raise problems.not_found()
+    if admitted.refusal is not None:
+        raise Refused(409, "key_not_usable", admitted.refusal.message)
+    return admitted
+
+
+async def _send(gateway: Gateway, admitted: Admitted, test_string: str) -> tuple[Exchange, Settled]:
+    now = gateway.now()
+    exchange = Exchange(gateway, admitted, uuid7(now), now, ENDPOINT, is_test=True)
+    message = {"role": "user", "content": test_string}
+    exchange.order = parse_order(json.dumps({"model": ECHO_MODEL, "messages": [message]}).encode())
+    exchange.route = Echo()
+    _, settled = await complete(exchange, exchange.order)
+    return exchange, settled
+
+
+def _look(
+    caller: Caller, repeatable: idempotency.Repeatable, exchange: Exchange, settled: Settled, test_string: str
+) -> Canary:
+    gateway, needle = caller.gateway, test_string.encode()
+    search = Search(gateway.stores, gateway.log)
+    scans = [
+        StoreScan(
+            store=result.store,
+            searched_bytes=result.searched_bytes,
+            control_found=result.control_found,
+            test_found=needle in result.found,
+        )
+        for result in search.look_for([needle], gateway.now())
+    ]
+    readable = _is_readable(gateway, caller.account, exchange.id, test_string)
+    clean = all(scan.control_found and not scan.test_found for scan in scans)
+    decision: Decision = settled.decision
+    canary = Canary(
+        id=uuid7(gateway.now()),
+        at=exchange.arrived_at,
+        key_id=exchange.admitted.key_id,
+        request_id=exchange.id,
+        epoch=settled.epoch,
+        expected=decision.stored,
+        readable=readable,
+        decision=decision,
+        scans=scans,
+        not_reached=search.unreachable(),
+        passed=clean and readable == decision.stored,
+    )
+    with gateway.stores.main.write() as connection:
+        repeatable.remember(connection, canary)
+    return canary
+
+
+def _is_readable(gateway: Gateway, account: UUID, request_id: UUID, test_string: str) -> bool:
+    try:
+        with gateway.stores.main.read() as connection:
+            content = gateway.vault.open(connection, account, request_id)
+    except Unreadable:
+        return False
+    return content is not None and any(test_string in message.text for message in content.prompt)

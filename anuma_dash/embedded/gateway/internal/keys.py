@@ -1,0 +1,102 @@
+"""Keys: made (the secret is shown once), listed, revoked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, status
+from sqlalchemy import Connection, insert, update
+
+from anuma_dash.gateway.schemas import CreatedKey, Key, NewKey, Page
+
+from .. import api_keys as key_format
+from .. import problems
+from ..identifiers import uuid7
+from ..tables import api_keys
+from . import idempotency
+from .callers import Caller, Reader, Writer
+from .key_rows import select_keys, show_key
+from .listing import After, Limit, keyset, page
+
+router = APIRouter(tags=["keys"])
+Person = Annotated[UUID | None, Query(description="Only keys that this person made")]
+
+
+@router.post("/accounts/{acc}/keys", status_code=status.HTTP_201_CREATED)
+def create_key(caller: Writer, body: NewKey, idempotency_key: idempotency.Key) -> CreatedKey:
+    """Make a key. A repetition gets the same key without the secret."""
+    work = idempotency.Repeatable(caller, idempotency_key, "create_key", body)
+    with caller.gateway.stores.main.write(durable=True) as connection:
+        idempotency.lock_account(connection, caller.account)
+        earlier = work.earlier(connection)
+        if earlier is not None:
+            return CreatedKey.model_validate_json(earlier)
+        secret = key_format.new_secret(body.environment)
+        key = _find(connection, caller, _insert(connection, caller, body, secret))
+        kept = CreatedKey(**key.model_dump(), secret=None, code="secret_already_shown")
+        work.remember(connection, kept)
+    return kept.model_copy(update={"secret": secret, "code": "created"})
+
+
+@router.get("/accounts/{acc}/keys")
+def list_keys(caller: Reader, person: Person = None, after: After = None, limit: Limit = 50) -> Page[Key]:
+    """The account's keys, newest first, revoked ones too."""
+    now = caller.gateway.now()
+    query = select_keys(caller.account, now)
+    if person is not None:
+        query = query.where(api_keys.c.created_by == person)
+    with caller.gateway.stores.main.read() as connection:
+        rows = connection.execute(keyset(query, api_keys.c.id, after, limit)).all()
+    return page(rows, limit, lambda row: show_key(row, now))
+
+
+@router.get("/accounts/{acc}/keys/{key_id}")
+def get_key(caller: Reader, key_id: UUID) -> Key:
+    """One key."""
+    with caller.gateway.stores.main.read() as connection:
+        return _find(connection, caller, key_id)
+
+
+@router.delete("/accounts/{acc}/keys/{key_id}")
+def revoke_key(caller: Writer, key_id: UUID) -> Key:
+    """Revoke a key for good. Asking again gets the same times."""
+    with caller.gateway.stores.main.write(durable=True) as connection:
+        connection.execute(
+            update(api_keys)
+            .where(
+                api_keys.c.id == key_id,
+                api_keys.c.account_id == caller.account,
+                api_keys.c.revoked_at.is_(None),
+            )
+            .values(revoked_at=caller.gateway.now())
+        )
+        return _find(connection, caller, key_id)
+
+
+def _insert(connection: Connection, caller: Caller, body: NewKey, secret: str) -> UUID:
+    now = caller.gateway.now()
+    key_id = uuid7(now)
+    connection.execute(
+        insert(api_keys).values(
+            id=key_id,
+            account_id=caller.account,
+            fingerprint=key_format.fingerprint(secret),
+            name=body.name,
+            environment=body.environment,
+            prefix=secret[: key_format.PREFIX_LENGTH],
+            last_four=secret[-4:],
+            created_by=body.created_by,
+            created_at=now,
+            expires_at=body.expires_at,
+        )
+    )
+    return key_id
+
+
+def _find(connection: Connection, caller: Caller, key_id: UUID) -> Key:
+    now = caller.gateway.now()
+    row = connection.execute(select_keys(caller.account, now).where(api_keys.c.id == key_id)).one_or_none()
+    if row is None:
+        raise problems.not_found()
+    return show_key(row, now)

@@ -1,0 +1,52 @@
+"""Requests as the contract shows them. The metadata never holds content."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, select
+
+from anuma_dash.gateway.schemas import Decision, Request, RequestSummary
+
+from ..policy import State, retention_cutoff
+from ..tables import api_keys, requests
+
+_SUMMARY = tuple(name for name in RequestSummary.model_fields if name != "content")
+_WHOLE = tuple(name for name in Request.model_fields if name not in ("content", "expires_at"))
+
+
+def select_requests(account: UUID) -> Select[Any]:
+    """The account's requests with their keys' names."""
+    return (
+        select(requests, api_keys.c.name.label("key_name"), api_keys.c.last_four.label("key_last_four"))
+        .join(api_keys, api_keys.c.id == requests.c.key_id)
+        .where(requests.c.account_id == account)
+    )
+
+
+def show_summary(row: Row[Any], state: State, now: datetime) -> RequestSummary:
+    """One row of a list."""
+    fields = {name: getattr(row, name) for name in _SUMMARY}
+    return RequestSummary(**fields, content=content_decision(row, state, now))
+
+
+def show_request(row: Row[Any], state: State, now: datetime) -> Request:
+    """One request with its price and its provider's terms."""
+    fields = {name: getattr(row, name) for name in _WHOLE}
+    decision = content_decision(row, state, now)
+    cutoff = retention_cutoff(state, now)
+    ends = row.created_at + (now - cutoff) if decision.stored and cutoff is not None else None
+    return Request(**fields, content=decision, expires_at=ends)
+
+
+def content_decision(row: Row[Any], state: State, now: datetime) -> Decision:
+    """What became of the content: what is past its period counts as gone, even before the purge."""
+    decision = Decision(
+        stored=row.content_stored, rule=row.content_rule, level=row.content_level, epoch=row.content_epoch
+    )
+    cutoff = retention_cutoff(state, now)
+    if decision.stored and cutoff is not None and row.created_at <= cutoff:
+        return decision.model_copy(update={"stored": False, "rule": "expired", "level": "account"})
+    return decision

@@ -1,0 +1,86 @@
+"""Structured logs: one JSON object a line, UTC, to standard error and to a file of their own.
+
+Never content, never secrets: callers log identifiers, names of routes and classes of errors, nothing that came from
+outside. An exception is logged as its class and the places it went through, because its message may quote a prompt.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+_MAX_BYTES = 10_000_000
+_KEPT_FILES = 3
+_OURS = Path(__file__).parent
+
+
+class Log:
+    """The gateway's log. One per application, so that two in one process do not share files."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.file = file
+        self._lines = _Lines(file)
+        self._logger: Any = structlog.wrap_logger(
+            self._lines,
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+
+    def info(self, event: str, **fields: object) -> None:
+        """Something that happened as it should."""
+        self._logger.info(event, **fields)
+
+    def error(self, event: str, error: BaseException | None = None, **fields: object) -> None:
+        """Something that did not, with where it went wrong but not with what words."""
+        if error is not None:
+            frames = traceback.extract_tb(error.__traceback__)
+            ours = [frame for frame in frames if _OURS in Path(frame.filename).parents] or frames
+            fields["error"] = type(error).__name__
+            fields["where"] = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in ours[-5:]]
+        self._logger.error(event, **fields)
+
+    def files(self) -> list[Path]:
+        """The log files there are now, the rotated ones included."""
+        return sorted(self.file.parent.glob(self.file.name + "*")) if self.file else []
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lines.close()
+
+
+class _Lines:
+    def __init__(self, file: Path | None) -> None:
+        self._file = RotatingFileHandler(file, maxBytes=_MAX_BYTES, backupCount=_KEPT_FILES) if file else None
+
+    def msg(self, line: str) -> None:
+        sys.stderr.write(line + "\n")
+        if self._file:
+            self._file.handle(logging.makeLogRecord({"msg": line}))
+
+    info = warning = error = msg
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
+
+class ServerLogs(logging.Handler):
+    """Takes what uvicorn and others log through the standard library: the logger's name and level, no words."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        error = record.exc_info[1] if record.exc_info else None
+        self._log.error("library", error, library=record.name, level_name=record.levelname)

@@ -1,0 +1,1 @@
+"""The public API, in OpenAI's shape: plain Starlette routes, the hot path."""

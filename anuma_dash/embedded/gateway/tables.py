@@ -1,0 +1,238 @@
+"""The tables of the gateway's two databases: the main one, and the one of the data keys."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC time on every database (SQLite forgets the zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Into the database, in UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Out of the database, aware."""
+        if value is None:
+            return None
+        stored: datetime = value
+        return stored.replace(tzinfo=UTC) if stored.tzinfo is None else stored.astimezone(UTC)
+
+
+main = MetaData()
+keys = MetaData()
+
+accounts = Table(
+    "accounts",
+    main,
+    Column("id", Uuid, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+controls = Table(
+    "controls",
+    main,
+    Column("account_id", Uuid, ForeignKey("accounts.id"), primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("body_hash", String(64), nullable=False),
+    Column("applied_at", UtcTime, nullable=False),
+    Column("state", Text, nullable=False),  # JSON of policy.State
+)
+
+api_keys = Table(
+    "api_keys",
+    main,
+    Column("id", Uuid, primary_key=True),
+    Column("account_id", Uuid, ForeignKey("accounts.id"), nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False, unique=True),
+    Column("name", String(100), nullable=False),
+    Column("environment", String(8), nullable=False),
+    Column("prefix", String(16), nullable=False),
+    Column("last_four", String(4), nullable=False),
+    Column("created_by", Uuid),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("last_used_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    Index("ix_api_keys_account", "account_id", "id"),
+    Index("ix_api_keys_person", "account_id", "created_by", "id"),
+    Index("ix_api_keys_expiry", "account_id", "expires_at"),
+)
+
+requests = Table(
+    "requests",
+    main,
+    Column("id", Uuid, primary_key=True),
+    Column("account_id", Uuid, ForeignKey("accounts.id"), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("key_id", Uuid, ForeignKey("api_keys.id"), nullable=False),
+    Column("created_by", Uuid),
+    Column("environment", String(8), nullable=False),
+    Column("endpoint", String(64), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("provider", String(100), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("status_class", Integer, nullable=False),
+    Column("error_class", String(64)),
+    Column("streamed", Boolean, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    Column("usage_source", String(16), nullable=False),
+    Column("cost_micro_usd", BigInteger, nullable=False),
+    Column("input_price_micro_usd_per_million", BigInteger, nullable=False),
+    Column("output_price_micro_usd_per_million", BigInteger, nullable=False),
+    Column("pricing_source", String(32), nullable=False),
+    Column("latency_ms", BigInteger, nullable=False),
+    Column("first_byte_ms", BigInteger),
+    Column("content_stored", Boolean, nullable=False),
+    Column("content_rule", String(32), nullable=False),
+    Column("content_level", String(16), nullable=False),
+    Column("content_epoch", BigInteger, nullable=False),
+    Column("content_bytes", BigInteger, nullable=False),
+    Column("policy_epoch_at_arrival", BigInteger, nullable=False),
+    Column("policy_epoch_at_write", BigInteger, nullable=False),
+    Column("provider_retention", String(500), nullable=False),
+    Column("provider_training", String(500), nullable=False),
+    Column("is_test", Boolean, nullable=False),
+    Index("ix_requests_account", "account_id", "id"),
+    Index("ix_requests_key", "account_id", "key_id", "id"),
+    Index("ix_requests_person", "account_id", "created_by", "id"),
+    Index("ix_requests_model", "account_id", "model", "id"),
+    Index("ix_requests_status", "account_id", "status_class", "id"),
+    Index("ix_requests_content", "account_id", "content_stored", "id"),
+)
+
+request_contents = Table(
+    "request_contents",
+    main,
+    Column("request_id", Uuid, ForeignKey("requests.id"), primary_key=True),
+    Column("account_id", Uuid, ForeignKey("accounts.id"), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("created_by", Uuid),
+    Column("provider", String(100), nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("ciphertext", LargeBinary, nullable=False),
+    Index("ix_request_contents_account", "account_id", "request_id"),
+    Index("ix_request_contents_time", "account_id", "created_at"),
+)
+
+request_days = Table(
+    "request_days",
+    main,
+    Column("account_id", Uuid, ForeignKey("accounts.id"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("cost_micro_usd", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+
+content_days = Table(
+    "content_days",
+    main,
+    Column("account_id", Uuid, ForeignKey("accounts.id"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("entries", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+
+key_months = Table(
+    "key_months",
+    main,
+    Column("key_id", Uuid, ForeignKey("api_keys.id"), primary_key=True),
+    Column("month", Date, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("cost_micro_usd", BigInteger, nullable=False),
+)
+
+deletions = Table(
+    "deletions",
+    main,
+    Column("id", Uuid, primary_key=True),
+    Column("account_id", Uuid, ForeignKey("accounts.id"), nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("requested_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
+    Column("backups_unreadable_by", UtcTime, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("providers", Text, nullable=False),  # JSON list of names
+    Column("pieces", Text),  # JSON list of hex: never the bytes themselves, or the search would find its own list
+    Column("per_store", Text, nullable=False),
+    Column("not_reached", Text, nullable=False),
+    Column("failure", Text),
+    Index("ix_deletions_account", "account_id", "id"),
+    Index("ix_deletions_time", "account_id", "requested_at"),
+    Index("ix_deletions_state", "state"),
+)
+
+canaries = Table(
+    "canaries",
+    main,
+    Column("account_id", Uuid, ForeignKey("accounts.id"), primary_key=True),
+    Column("last_at", UtcTime, nullable=False),
+)
+
+used_tokens = Table(
+    "used_tokens",
+    main,
+    Column("jti", String(200), primary_key=True),
+    Column("expires_at", UtcTime, nullable=False),
+    Index("ix_used_tokens_expiry", "expires_at"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    main,
+    Column("account_id", Uuid, primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("body_hash", String(64), nullable=False),
+    Column("response", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Index("ix_idempotency_keys_time", "created_at"),
+)
+
+main_scratch = Table("scratch", main, Column("id", Uuid, primary_key=True), Column("planted", Text, nullable=False))
+"""Where control strings are planted, so that a search can prove that it finds."""
+
+data_keys = Table(
+    "data_keys",
+    keys,
+    Column("id", Uuid, primary_key=True),  # of the thing whose content it encrypts: a request
+    Column("account_id", Uuid, nullable=False),
+    Column("kek_id", String(64), nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+keys_scratch = Table("scratch", keys, Column("id", Uuid, primary_key=True), Column("planted", Text, nullable=False))

@@ -1,0 +1,274 @@
+"""Sign-in, first sign-in, re-authentication, sign-out."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from uuid import UUID
+
+from flask import Response, current_app, make_response, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from anuma_dash.domain.accounts import sync_account
+from anuma_dash.domain.notices import NOTICES
+from anuma_dash.errors import GatewayError, NotFound, SignInRefused
+from anuma_dash.features.sign_in import blueprint, service
+from anuma_dash.features.sign_in.forms import WelcomeForm
+from anuma_dash.features.sign_in.models import SignInAttempt
+from anuma_dash.features.sign_in.oidc import Identity, ProviderDown, RelyingParty, new_trip
+from anuma_dash.settings import Provider
+from anuma_dash.web.access import access, leave_for, local_path, session_cookie_name, set_session_cookie
+from anuma_dash.web.flashes import flash
+from anuma_dash.web.limits import limiter
+from anuma_dash.web.render import page
+from anuma_dash.web.sessions import Device, device_name
+from anuma_dash.web.state import actor, client_address, now, services, signed_in, viewer
+
+TRIP_COOKIE = "anuma_sign_in"
+WELCOME_COOKIE = "anuma_welcome"
+COOKIE_SECONDS = 900
+
+
+@blueprint.get("/sign-in")
+@access(anonymous=True)
+def index() -> ResponseReturnValue:
+    """Choose a provider."""
+    target = _next_path()
+    if viewer() is not None:
+        return redirect(target, 303)
+    return sign_in_page(target)
+
+
+def sign_in_page(target: str, *, problem: str = "", status: int = 200) -> Response:
+    """What this site is, and the ways in."""
+    return page(
+        "sign_in/index.html",
+        status=status,
+        providers=services().settings.sign_in_providers,
+        next_path=target,
+        problem=problem,
+        sign_up=services().settings.sign_up,
+    )
+
+
+@blueprint.post("/sign-in/<slug>")
+@access(anonymous=True)
+@limiter.limit("30 per minute")
+def create(slug: str) -> ResponseReturnValue:
+    """Begin a sign-in at a provider."""
+    provider = _provider(slug)
+    target = _next_path()
+    return _leave_for_provider(provider, target, fresh=False)
+
+
+@blueprint.get("/sign-in/reauthentication")
+@access()
+def reauthentication() -> ResponseReturnValue:
+    """Explain why the person is asked once more."""
+    return page(
+        "sign_in/reauthentication.html",
+        next_path=_next_path(),
+        provider=_provider(signed_in().session.provider),
+        minutes=services().settings.reauthentication_minutes,
+    )
+
+
+@blueprint.post("/sign-in/reauthentication")
+@access()
+@limiter.limit("30 per minute")
+def reauthenticate() -> ResponseReturnValue:
+    """Begin a re-authentication at the provider of this session."""
+    return _leave_for_provider(_provider(signed_in().session.provider), _next_path(), fresh=True)
+
+
+def _leave_for_provider(provider: Provider, target: str, *, fresh: bool) -> ResponseReturnValue:
+    trip = new_trip(now(), fresh=fresh)
+    try:
+        address = _relying_party(provider).authorization_url(trip)
+    except ProviderDown:
+        if fresh:
+            flash("stop", f"{provider.label} does not answer, so it cannot confirm who you are. Try again soon.")
+            return redirect(url_for("sign_in.reauthentication", next=target), 303)
+        return sign_in_page(
+            target, problem=f"{provider.label} does not answer right now. Try again in a moment.", status=503
+        )
+    session_id = signed_in().session.id if fresh else None
+    with services().db.transaction() as tx:
+        token = service.begin_trip(tx, provider.slug, trip, target, session_id)
+    # A redirect would leave this origin from a form, which `form-action 'self'` rightly refuses: a page takes over.
+    response = page("sign_in/leaving.html", provider=provider, address=address)
+    _set_short_cookie(response, TRIP_COOKIE, token)
+    return response
+
+
+@blueprint.get("/sign-in/<slug>/callback")
+@access(anonymous=True, writes_on_get="a provider sends the browser back with a GET")
+@limiter.limit("60 per minute")
+def callback(slug: str) -> ResponseReturnValue:
+    """The way back from a provider."""
+    provider = _provider(slug)
+    with services().db.transaction() as tx:
+        attempt = service.take_trip(tx, provider.slug, request.cookies.get(TRIP_COOKIE, ""), now())
+    try:
+        identity = _relying_party(provider).identify(request.args.to_dict(), service.trip_of(attempt), now())
+    except ProviderDown as error:
+        return sign_in_page(attempt.next_path, problem=f"{error} Nothing was stored. Try again soon.", status=503)
+    if attempt.session_id is not None:
+        return _reauthenticated(attempt, identity)
+    return _signed_in(provider, attempt, identity)
+
+
+def _reauthenticated(attempt: SignInAttempt, identity: Identity) -> ResponseReturnValue:
+    found = viewer()
+    if found is None or found.session.id != attempt.session_id:
+        raise SignInRefused("The session that asked for this has ended.")
+    with services().db.transaction(durable=True) as tx:
+        token = service.reauthenticate(tx, services().settings, actor(), found.session, identity, now())
+    response = make_response(redirect(attempt.next_path, 303))
+    set_session_cookie(response, token)
+    return response
+
+
+def _signed_in(provider: Provider, attempt: SignInAttempt, identity: Identity) -> ResponseReturnValue:
+    settings = services().settings
+    with services().db.transaction() as tx:
+        started = service.start(tx, settings, actor(), provider.slug, identity, _device(), now())
+    if started:
+        response = make_response(redirect(attempt.next_path, 303))
+        set_session_cookie(response, started[1])
+        response.delete_cookie(TRIP_COOKIE, httponly=True, samesite="Lax", secure=settings.secure_cookies)
+        return response
+    with services().db.transaction() as tx:
+        entry = service.let_in(tx, settings, actor(), provider.slug, identity, now())
+    if entry == "waiting":
+        return page("sign_in/waiting.html")
+    response = make_response(redirect(url_for("sign_in.welcome"), 303))
+    _set_short_cookie(response, WELCOME_COOKIE, _packed(provider, identity, attempt.next_path))
+    return response
+
+
+@blueprint.get("/welcome")
+@access(anonymous=True)
+def welcome() -> ResponseReturnValue:
+    """First sign-in: the age question and the notices. Nothing is stored here yet."""
+    _, identity, _ = _newcomer()
+    return page("sign_in/welcome.html", form=WelcomeForm(name=identity.name), notices=NOTICES, email=identity.email)
+
+
+@blueprint.post("/welcome")
+@access(anonymous=True)
+@limiter.limit("30 per minute")
+def create_user() -> ResponseReturnValue:
+    """Create the person with their account; or, under 13, nothing at all."""
+    slug, identity, target = _newcomer()
+    if request.form.get("age") == "under_13":
+        response = page("sign_in/under_13.html")
+        _forget_newcomer(response)
+        return response
+    form = WelcomeForm(request.form)
+    if not form.validate():
+        return page(
+            "sign_in/welcome.html", fragment="form", status=422, form=form, notices=NOTICES, email=identity.email
+        )
+    person = service.NewPerson(form.name.data or "", form.time_zone.data, bool(form.thirteen_or_older.data))
+    with services().db.transaction(durable=True) as tx:
+        session, token = service.start(
+            tx, services().settings, actor(), slug, identity, _device(), now()
+        ) or service.create_person(tx, services().settings, actor(), slug, identity, person, _device(), now())
+    _tell_gateway(session.account_id)
+    response = make_response(leave_for(target))
+    set_session_cookie(response, token)
+    _forget_newcomer(response)
+    return response
+
+
+def _tell_gateway(account_id: UUID | None) -> None:
+    if account_id is None:
+        return
+    try:
+        sync_account(services().context, account_id)
+    except GatewayError:
+        return  # the worker goes on trying; the pages say what is missing until then
+
+
+@blueprint.post("/sign-out")
+@access()
+def sign_out() -> ResponseReturnValue:
+    """End this session, here and now."""
+    with services().db.transaction(durable=True) as tx:
+        service.sign_out(tx, actor(), signed_in().session, now())
+    response = make_response(redirect(url_for("sign_in.signed_out"), 303))
+    settings = services().settings
+    response.delete_cookie(session_cookie_name(), httponly=True, samesite="Lax", secure=settings.secure_cookies)
+    # Cookies are left out: on localhost all ports share one jar.
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+@blueprint.get("/signed-out")
+@access(anonymous=True)
+def signed_out() -> ResponseReturnValue:
+    """Say that the session has ended."""
+    return page("sign_in/signed_out.html")
+
+
+def _provider(slug: str) -> Provider:
+    for provider in services().settings.sign_in_providers:
+        if provider.slug == slug:
+            return provider
+    raise NotFound("There is no such sign-in provider.")
+
+
+def _relying_party(provider: Provider) -> RelyingParty:
+    parties = current_app.extensions.setdefault("anuma_relying_parties", {})
+    if provider.slug not in parties:
+        base = services().settings.public_url
+        parties[provider.slug] = RelyingParty(provider, f"{base}/sign-in/{provider.slug}/callback")
+    return parties[provider.slug]  # type: ignore[no-any-return]
+
+
+def _next_path() -> str:
+    return local_path(request.values.get("next", "/")) or "/"
+
+
+def _device() -> Device:
+    return Device(device_name(request.user_agent.string), client_address())
+
+
+def _set_short_cookie(response: Response, name: str, value: str) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=COOKIE_SECONDS,
+        httponly=True,
+        samesite="Lax",
+        secure=services().settings.secure_cookies,
+        path="/",
+    )
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(list(reversed(services().settings.session_secrets)), salt="welcome")
+
+
+def _packed(provider: Provider, identity: Identity, target: str) -> str:
+    # Until the age question is answered nothing of the person is kept here: their own browser carries it, signed.
+    fields = dataclasses.asdict(identity) | {"authenticated_at": identity.authenticated_at.isoformat()}
+    return str(_serializer().dumps({"provider": provider.slug, "identity": fields, "next": target}))
+
+
+def _newcomer() -> tuple[str, Identity, str]:
+    try:
+        packed = _serializer().loads(request.cookies.get(WELCOME_COOKIE, ""), max_age=COOKIE_SECONDS)
+    except BadSignature:
+        raise SignInRefused("This first sign-in has expired. Begin again.") from None
+    fields = packed["identity"]
+    fields["authenticated_at"] = datetime.fromisoformat(fields["authenticated_at"])
+    return packed["provider"], Identity(**fields), packed["next"]
+
+
+def _forget_newcomer(response: Response) -> None:
+    secure = services().settings.secure_cookies
+    for name in (WELCOME_COOKIE, TRIP_COOKIE):
+        response.delete_cookie(name, httponly=True, samesite="Lax", secure=secure)

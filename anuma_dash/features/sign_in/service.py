@@ -1,0 +1,245 @@
+"""What signing in changes: trips, users, accounts, sessions."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from anuma_dash.audit import Event, record
+from anuma_dash.db import new_id
+from anuma_dash.domain.accounts import create_account
+from anuma_dash.domain.notices import NOTICES
+from anuma_dash.errors import Invalid, SignInRefused
+from anuma_dash.features.sign_in.models import SignInAttempt
+from anuma_dash.features.sign_in.oidc import Identity, Trip
+from anuma_dash.identity import Actor, NoticeReceipt, SignInIdentity, SignUpRequest, User, memberships_of
+from anuma_dash.settings import Settings
+from anuma_dash.web import sessions
+from anuma_dash.web.sessions import BrowserSession, Device
+
+TRIP_LIFETIME = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class NewPerson:
+    """What a person says of themselves at first sign-in."""
+
+    name: str
+    time_zone: str
+    thirteen_or_older: bool
+
+
+def begin_trip(tx: Session, provider: str, trip: Trip, next_path: str, session_id: UUID | None) -> str:
+    """Remember a trip; returns the token that binds it to this browser."""
+    tx.execute(delete(SignInAttempt).where(SignInAttempt.created_at < trip.began_at - TRIP_LIFETIME))
+    token = secrets.token_urlsafe(32)
+    tx.add(
+        SignInAttempt(
+            id=new_id(),
+            token_hash=_hash(token),
+            provider=provider,
+            state=trip.state,
+            nonce=trip.nonce,
+            verifier=trip.verifier,
+            next_path=next_path[:1000],
+            session_id=session_id,
+            created_at=trip.began_at,
+        )
+    )
+    return token
+
+
+def take_trip(tx: Session, provider: str, token: str, now: datetime) -> SignInAttempt:
+    """The trip of this browser, which is used up by this. Raises `SignInRefused`."""
+    attempt = tx.scalar(select(SignInAttempt).where(SignInAttempt.token_hash == _hash(token)).with_for_update())
+    if attempt is None or attempt.provider != provider:
+        raise SignInRefused("This sign-in was not begun in this browser, or it was already used.")
+    tx.delete(attempt)
+    if now - attempt.created_at > TRIP_LIFETIME:
+        raise SignInRefused("This sign-in took longer than ten minutes.")
+    return attempt
+
+
+def trip_of(attempt: SignInAttempt) -> Trip:
+    """What must come back for this attempt."""
+    return Trip(
+        attempt.state, attempt.nonce, attempt.verifier, attempt.created_at, fresh=attempt.session_id is not None
+    )
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def find_person(tx: Session, identity: Identity) -> User | None:
+    """The person with this identity, by issuer and subject alone. Raises `SignInRefused` if they are suspended."""
+    row = tx.scalar(
+        select(SignInIdentity).where(
+            SignInIdentity.issuer == identity.issuer, SignInIdentity.subject == identity.subject
+        )
+    )
+    if row is None:
+        return None
+    user = tx.get_one(User, row.user_id)
+    if user.status != "active":
+        raise SignInRefused("This user is suspended. Write to us if you think that is wrong.")
+    return user
+
+
+def start(
+    tx: Session, settings: Settings, actor: Actor, provider: str, identity: Identity, device: Device, now: datetime
+) -> tuple[BrowserSession, str] | None:
+    """Sign a known person in; None if the identity is new here."""
+    user = find_person(tx, identity)
+    if user is None:
+        return None
+    row = tx.scalars(
+        select(SignInIdentity).where(
+            SignInIdentity.issuer == identity.issuer, SignInIdentity.subject == identity.subject
+        )
+    ).one()
+    row.last_sign_in_at, row.claims = now, dict(identity.claims)
+    user.email, user.email_verified = identity.email, identity.email_verified
+    return _start_session(tx, settings, actor, provider, identity, user, device, now)
+
+
+def _start_session(
+    tx: Session,
+    settings: Settings,
+    actor: Actor,
+    provider: str,
+    identity: Identity,
+    user: User,
+    device: Device,
+    now: datetime,
+) -> tuple[BrowserSession, str]:
+    accounts = memberships_of(tx, user.id)
+    session, token = sessions.start_session(
+        tx,
+        settings,
+        user=user,
+        account_id=accounts[0][0].id if accounts else None,
+        provider=provider,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        device=device,
+        authenticated_at=min(identity.authenticated_at, now),
+        now=now,
+    )
+    record(
+        tx,
+        replace(actor, kind="user", user_id=user.id, name=user.name),
+        Event.SIGNED_IN,
+        at=now,
+        account_id=session.account_id,
+        provider=provider,
+        session_id=session.id,
+    )
+    return session, token
+
+
+def let_in(tx: Session, settings: Settings, actor: Actor, provider: str, identity: Identity, now: datetime) -> str:
+    """Whether a new person may create a user: "open", or "waiting" when their request was noted.
+
+    Raises `SignInRefused` in the modes that ask for an address which the provider has not verified, and for people who
+    were not invited.
+    """
+    if settings.sign_up == "open":
+        return "open"
+    if not identity.email_verified or identity.email is None:
+        raise SignInRefused(
+            "This site lets in people by their e-mail address, and your provider has not verified yours."
+        )
+    email = identity.email.lower()
+    waiting = tx.scalar(select(SignUpRequest).where(SignUpRequest.email == email))
+    if waiting is not None and waiting.state == "approved":
+        return "open"
+    if settings.sign_up == "invited":
+        raise SignInRefused("This site is by invitation, and there is none for your address.")
+    if waiting is None:
+        tx.add(SignUpRequest(id=new_id(), email=email, state="waiting", created_at=now))
+        record(tx, actor, Event.SIGN_UP_REQUESTED, at=now, account_id=None, provider=provider)
+    return "waiting"
+
+
+def create_person(
+    tx: Session,
+    settings: Settings,
+    actor: Actor,
+    provider: str,
+    identity: Identity,
+    person: NewPerson,
+    device: Device,
+    now: datetime,
+) -> tuple[BrowserSession, str]:
+    """Create the user, what they were shown, their personal account and their session.
+
+    Raises `Invalid` without the age attestation (policy section 10: not for children under 13).
+    """
+    if not person.thirteen_or_older:
+        raise Invalid("Say that you are 13 or older to go on.", field="thirteen_or_older")
+    user = User(
+        id=new_id(),
+        name=person.name,
+        email=identity.email,
+        email_verified=identity.email_verified,
+        time_zone=person.time_zone,
+        created_at=now,
+        attested_age_at=now,
+    )
+    tx.add(user)
+    tx.flush()
+    tx.add(
+        SignInIdentity(
+            user_id=user.id,
+            provider=provider,
+            issuer=identity.issuer,
+            subject=identity.subject,
+            claims=dict(identity.claims),
+            created_at=now,
+            last_sign_in_at=now,
+        )
+    )
+    for notice in NOTICES:
+        tx.add(
+            NoticeReceipt(
+                user_id=user.id, notice=notice.name, version=notice.version, sha256=notice.sha256, shown_at=now
+            )
+        )
+    acting = replace(actor, kind="user", user_id=user.id, name=user.name)
+    account = create_account(tx, acting, user, person.name, "personal", now)
+    record(
+        tx,
+        acting,
+        Event.USER_CREATED,
+        at=now,
+        account_id=account.id,
+        provider=provider,
+        notices=[f"{notice.name} v{notice.version} {notice.sha256}" for notice in NOTICES],
+    )
+    return _start_session(tx, settings, acting, provider, identity, user, device, now)
+
+
+def reauthenticate(
+    tx: Session, settings: Settings, actor: Actor, session: BrowserSession, identity: Identity, now: datetime
+) -> str:
+    """Note that the person of a session proved who they are; returns the session's new token.
+
+    Raises `SignInRefused` if somebody else signed in at the provider.
+    """
+    if (identity.issuer, identity.subject) != (session.issuer, session.subject):
+        raise SignInRefused("You signed in at the provider as somebody else.")
+    record(tx, actor, Event.REAUTHENTICATED, at=now, account_id=session.account_id, provider=session.provider)
+    return sessions.renew_token(tx, settings, session.id, min(identity.authenticated_at, now))
+
+
+def sign_out(tx: Session, actor: Actor, session: BrowserSession, now: datetime) -> None:
+    """End the session."""
+    sessions.end_session(tx, session.id, now)
+    record(tx, actor, Event.SIGNED_OUT, at=now, account_id=session.account_id, session_id=session.id)

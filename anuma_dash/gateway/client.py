@@ -1,0 +1,251 @@
+"""The client of the gateway's internal API: one method a call, each within one time budget.
+
+Every call bears a JWT that lives for less than a minute (RFC 7519), signed with ES256, saying for whom it acts.
+An answer that is late, too large or not of the contract's shape is the same as no answer: `GatewayUnavailable`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+import httpx
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from pydantic import BaseModel, ValidationError
+
+from anuma_dash.errors import GatewayRefused, GatewayUnavailable
+from anuma_dash.gateway import schemas
+from anuma_dash.settings import Settings
+
+TOKEN_SECONDS = 50
+MAXIMUM_ANSWER_BYTES = 4_000_000
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class Caller(Protocol):
+    """Who calls: `identity.Actor` is one."""
+
+    @property
+    def subject(self) -> str:
+        """The `sub` claim."""
+
+    @property
+    def request_id(self) -> str:
+        """The request that the call belongs to."""
+
+
+class Gateway:
+    """The gateway, as the dashboard reaches it.
+
+    Methods raise `GatewayUnavailable` when no usable answer came within the budget (whether the gateway acted is then
+    unknown), and `GatewayRefused` when it answered no.
+    """
+
+    def __init__(self, url: str, key: ECKey, *, budget_seconds: float = 2.0) -> None:
+        self._url = url.rstrip("/") + "/internal/v1"
+        self._key = key
+        self._kid = key.thumbprint()
+        self.budget_seconds = budget_seconds
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(budget_seconds),
+            limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Gateway:
+        """The gateway that the settings name, called with the key that they name."""
+        key = ECKey.import_key(settings.jwt_key_file.read_text())
+        return cls(settings.gateway_url, key, budget_seconds=settings.gateway_budget_seconds)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._http.close()
+
+    def contract(self, caller: Caller) -> schemas.Contract:
+        """The contract version that the gateway speaks."""
+        return self._call(schemas.Contract, caller, "*", "GET", "/contract")
+
+    def put_account(self, caller: Caller, account_id: UUID, name: str, status: str) -> schemas.Account:
+        """Create the account at the gateway, or bring it up to date."""
+        body = {"name": name, "status": status}
+        return self._call(schemas.Account, caller, account_id, "PUT", f"/accounts/{account_id}", body=body)
+
+    def overview(self, caller: Caller, account_id: UUID) -> schemas.Overview:
+        """Everything the overview page needs."""
+        return self._call(schemas.Overview, caller, account_id, "GET", f"/accounts/{account_id}/overview")
+
+    def data_state(self, caller: Caller, account_id: UUID) -> schemas.DataState:
+        """Everything the controls page needs."""
+        return self._call(schemas.DataState, caller, account_id, "GET", f"/accounts/{account_id}/data-state")
+
+    def inventory(self, caller: Caller, account_id: UUID) -> schemas.Inventory:
+        """What is stored for the account right now."""
+        return self._call(schemas.Inventory, caller, account_id, "GET", f"/accounts/{account_id}/inventory")
+
+    def keys(self, caller: Caller, account_id: UUID, **query: object) -> schemas.Page[schemas.Key]:
+        """A page of the account's keys, newest first."""
+        path = f"/accounts/{account_id}/keys"
+        return self._call(schemas.Page[schemas.Key], caller, account_id, "GET", path, query=query)
+
+    def key(self, caller: Caller, account_id: UUID, key_id: UUID) -> schemas.Key:
+        """One key."""
+        return self._call(schemas.Key, caller, account_id, "GET", f"/accounts/{account_id}/keys/{key_id}")
+
+    def create_key(
+        self, caller: Caller, account_id: UUID, new_key: schemas.NewKey, idempotency_key: str
+    ) -> schemas.CreatedKey:
+        """Make a key. The secret is in this answer only; asking again with the same idempotency key has none."""
+        path = f"/accounts/{account_id}/keys"
+        return self._post(schemas.CreatedKey, caller, account_id, path, new_key, idempotency_key)
+
+    def revoke_key(self, caller: Caller, account_id: UUID, key_id: UUID) -> schemas.Key:
+        """Revoke a key: `revocation_in_effect_at` says since when it is refused."""
+        return self._call(schemas.Key, caller, account_id, "DELETE", f"/accounts/{account_id}/keys/{key_id}")
+
+    def put_controls(self, caller: Caller, account_id: UUID, requested: schemas.RequestedControls) -> schemas.Controls:
+        """Send the whole requested state. The same epoch and body may be sent any number of times."""
+        path = f"/accounts/{account_id}/controls"
+        return self._call(schemas.Controls, caller, account_id, "PUT", path, body=requested.model_dump(mode="json"))
+
+    def requests(self, caller: Caller, account_id: UUID, **query: object) -> schemas.Page[schemas.RequestSummary]:
+        """A page of the request log, newest first."""
+        path = f"/accounts/{account_id}/requests"
+        return self._call(schemas.Page[schemas.RequestSummary], caller, account_id, "GET", path, query=query)
+
+    def request(self, caller: Caller, account_id: UUID, request_id: UUID) -> schemas.Request:
+        """The metadata of one request."""
+        path = f"/accounts/{account_id}/requests/{request_id}"
+        return self._call(schemas.Request, caller, account_id, "GET", path)
+
+    def request_content(self, caller: Caller, account_id: UUID, request_id: UUID) -> schemas.RequestContent:
+        """The stored prompt and response of one request, or the rule that kept them out."""
+        path = f"/accounts/{account_id}/requests/{request_id}/content"
+        return self._call(schemas.RequestContent, caller, account_id, "GET", path)
+
+    def start_deletion(self, caller: Caller, account_id: UUID, new_deletion: schemas.NewDeletion) -> schemas.Deletion:
+        """Ask for a deletion. Asking twice under the same identifier deletes once."""
+        path = f"/accounts/{account_id}/deletions"
+        return self._post(schemas.Deletion, caller, account_id, path, new_deletion, str(new_deletion.id))
+
+    def deletion(self, caller: Caller, account_id: UUID, deletion_id: UUID) -> schemas.Deletion:
+        """How far a deletion is."""
+        path = f"/accounts/{account_id}/deletions/{deletion_id}"
+        return self._call(schemas.Deletion, caller, account_id, "GET", path)
+
+    def test_control(
+        self, caller: Caller, account_id: UUID, new_canary: schemas.NewCanary, idempotency_key: str
+    ) -> schemas.Canary:
+        """Have a test string sent through the gateway's normal path, then looked for in every store."""
+        path = f"/accounts/{account_id}/canary"
+        return self._post(schemas.Canary, caller, account_id, path, new_canary, idempotency_key, budget_seconds=15)
+
+    def _post(
+        self,
+        answer: type[Answer],
+        caller: Caller,
+        account_id: UUID,
+        path: str,
+        body: BaseModel,
+        idempotency_key: str,
+        budget_seconds: float | None = None,
+    ) -> Answer:
+        return self._call(
+            answer,
+            caller,
+            account_id,
+            "POST",
+            path,
+            body=body.model_dump(mode="json"),
+            headers={"Idempotency-Key": idempotency_key},
+            budget_seconds=budget_seconds,
+        )
+
+    def _call(
+        self,
+        answer: type[Answer],
+        caller: Caller,
+        account_id: UUID | str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        budget_seconds: float | None = None,
+    ) -> Answer:
+        budget = budget_seconds or self.budget_seconds
+        request = self._http.build_request(
+            method,
+            self._url + path,
+            params={name: str(value) for name, value in (query or {}).items() if value is not None},
+            json=body,
+            headers={
+                "Authorization": f"Bearer {self._token(caller, str(account_id))}",
+                "X-Request-Id": caller.request_id or secrets.token_hex(8),
+                **(headers or {}),
+            },
+            timeout=budget,
+        )
+        status, content = self._send(request, time.monotonic() + budget)
+        if status >= 400:
+            raise _refusal(status, content)
+        try:
+            return answer.model_validate_json(content)
+        except ValidationError:
+            raise GatewayUnavailable("The gateway's answer is not of the agreed shape.") from None
+
+    def _send(self, request: httpx.Request, deadline: float) -> tuple[int, bytes]:
+        try:
+            response = self._http.send(request, stream=True)
+            try:
+                return response.status_code, _read(response, deadline)
+            finally:
+                response.close()
+        except (httpx.HTTPError, httpx.StreamError):
+            raise GatewayUnavailable("The gateway does not answer.") from None
+
+    def _token(self, caller: Caller, account: str) -> str:
+        now = int(time.time())
+        claims: dict[str, Any] = {
+            "iss": "anuma-dashboard",
+            "aud": "anuma-gateway",
+            "sub": caller.subject,
+            "acc": account,
+            "iat": now,
+            "exp": now + TOKEN_SECONDS,
+            "jti": secrets.token_urlsafe(16),
+        }
+        return jwt.encode({"alg": "ES256", "typ": "JWT", "kid": self._kid}, claims, self._key)
+
+
+def _read(response: httpx.Response, deadline: float) -> bytes:
+    # A timeout of httpx counts from byte to byte; a gateway that drips must not hold a page longer than the budget.
+    content = bytearray()
+    for chunk in response.iter_bytes():
+        content += chunk
+        if len(content) > MAXIMUM_ANSWER_BYTES:
+            raise GatewayUnavailable("The gateway's answer is too large.")
+        if time.monotonic() > deadline:
+            raise GatewayUnavailable("The gateway is too slow.")
+    return bytes(content)
+
+
+def _refusal(status: int, content: bytes) -> GatewayRefused | GatewayUnavailable:
+    try:
+        body = json.loads(content)
+        problem = schemas.Problem.model_validate(body)
+    except (ValueError, ValidationError):
+        return GatewayUnavailable(f"The gateway answered {status} without saying why.")
+    if status >= 500:
+        return GatewayUnavailable("The gateway says that it cannot answer right now.")
+    return GatewayRefused(
+        problem.detail or problem.title, status=status, code=problem.code, problem=problem.model_dump()
+    )

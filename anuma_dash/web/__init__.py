@@ -1,0 +1,1 @@
+"""The web core: what every page needs, and no feature."""

@@ -1,0 +1,119 @@
+"""The worker: sweeps for unfinished rows, and runs one attempt after another on the workflow engine (DBOS).
+
+Each process has an executor id of its own, and no attempt is ever resumed by another process or another version of the
+code: a row that its process left unfinished is swept into a new attempt when its lease ends.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from types import FrameType
+from uuid import UUID, uuid4
+
+import structlog
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+from prometheus_client import Gauge, start_http_server
+from sqlalchemy.exc import SQLAlchemyError
+
+from anuma_dash import features, logs
+from anuma_dash.db import Database
+from anuma_dash.gateway.client import Gateway
+from anuma_dash.settings import Settings
+from anuma_dash.workflows import Context, Kind, sweep, utc_now
+
+QUEUE = "anuma"
+FORGET_EVERY_SECONDS = 3600
+ATTEMPTS_KEPT = timedelta(days=7)
+log = structlog.get_logger()
+last_sweep = Gauge("anuma_last_sweep_timestamp_seconds", "When the worker last swept for unfinished rows")
+_context: Context
+_kinds: Mapping[str, Kind] = {kind.name: kind for kind in features.kinds()}
+
+
+@DBOS.step()
+def _step(kind: str, row_id: str, attempt: int) -> None:
+    try:
+        _kinds[kind].step(_context, UUID(row_id), attempt)
+    except SQLAlchemyError as error:
+        # The lease ends and the row is swept again; the statement may hold personal data, so only its kind is logged.
+        log.error("attempt failed", kind=kind, row=row_id, attempt=attempt, fault=type(error).__name__)
+
+
+@DBOS.workflow()
+def run_attempt(kind: str, row_id: str, attempt: int) -> None:
+    """One attempt on one row. Its identifier says which, so that it is never enqueued twice."""
+    _step(kind, row_id, attempt)
+
+
+def _enqueue(kind: str, row_id: UUID, attempt: int) -> None:
+    with SetWorkflowID(f"{kind}:{row_id}:{attempt}"):
+        DBOS.enqueue_workflow(QUEUE, run_attempt, kind, str(row_id), attempt)
+
+
+def main() -> None:
+    """Run until told to stop (SIGTERM or SIGINT)."""
+    global _context
+    settings = Settings.from_environment()
+    logs.configure(settings.log_level, "worker")
+    _context = Context(Database(settings.database_url), Gateway.from_settings(settings), utc_now)
+    stop = threading.Event()
+
+    def _stop(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    _launch(settings)
+    if settings.worker_metrics_port:
+        start_http_server(settings.worker_metrics_port, addr="127.0.0.1")
+    log.info("worker ready")
+    forget_at = 0.0
+    while not stop.is_set():
+        _sweep_once()
+        if time.monotonic() >= forget_at:
+            _forget_old_attempts()
+            forget_at = time.monotonic() + FORGET_EVERY_SECONDS
+        stop.wait(settings.worker_poll_seconds)
+    DBOS.destroy()
+
+
+def _launch(settings: Settings) -> None:
+    config: DBOSConfig = {
+        "name": "anuma-dash",
+        "system_database_url": settings.workflows_database_url,
+        "executor_id": f"{os.getpid()}-{uuid4()}",
+        "log_level": "WARNING",
+        "enable_otlp": False,
+    }
+    DBOS(config=config)
+    DBOS.launch()
+    # A limit across processes would count the attempts of processes that died.
+    DBOS.register_queue(QUEUE, worker_concurrency=8, polling_interval_sec=0.5)
+
+
+def _sweep_once() -> None:
+    try:
+        begun = sweep(_context.db, _kinds.values(), _enqueue, utc_now())
+    except SQLAlchemyError as error:
+        log.error("sweep failed", fault=type(error).__name__)
+        return
+    last_sweep.set(time.time())
+    if begun:
+        log.info("swept", begun=begun)
+
+
+def _forget_old_attempts() -> None:
+    # The engine's own records of attempts are of no use once they are old: the rows hold what is true.
+    before = (utc_now() - ATTEMPTS_KEPT).isoformat()
+    old = DBOS.list_workflows(end_time=before, limit=1000, load_input=False, load_output=False)
+    if old:
+        DBOS.delete_workflows([status.workflow_id for status in old])
+
+
+if __name__ == "__main__":
+    main()

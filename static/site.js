@@ -1,0 +1,74 @@
+/* What HTML cannot do alone. No dependencies; every page works without it. */
+(() => {
+  "use strict";
+  const byId = (id) => document.getElementById(id);
+  const say = (text) => { const box = byId("announce"); if (box) box.textContent = text; };
+  let leaving = false;
+  document.documentElement.classList.add("js");
+
+  async function copy(button) {
+    const source = byId(button.dataset.copy);
+    if (!source) return;
+    const label = button.querySelector("span") || button;
+    const before = label.dataset.before ||= label.textContent;
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      label.textContent = "Copied";
+      say("Copied");
+    } catch {
+      getSelection().selectAllChildren(source);
+      say("Selected. Copy it with your keyboard");
+    }
+    setTimeout(() => { label.textContent = before; say(""); }, 2000);
+  }
+
+  function prepare() {
+    for (const select of document.querySelectorAll("select[data-time-zone]")) {
+      const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+      if ([...select.options].some((option) => option.value === zone)) select.value = zone;
+      select.removeAttribute("data-time-zone");
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (button) copy(button);
+    else if (event.target.closest("[popover] a[href]")) event.target.closest("[popover]").hidePopover();
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, select, textarea, [contenteditable]")) return;
+    const search = document.querySelector("main input[type=search]");
+    if (search) { event.preventDefault(); search.focus(); }
+  });
+
+  // A swap must not lose the place of somebody who works by keyboard.
+  let held = "";
+  document.addEventListener("htmx:before:swap", ({ detail }) => {
+    const target = detail.ctx?.target;
+    held = target instanceof Element && target.contains(document.activeElement) ? target.id : "";
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    prepare();
+    const place = held && document.activeElement === document.body && byId(held);
+    if (place) { place.tabIndex = -1; place.focus({ preventScroll: true }); }
+  });
+
+  document.addEventListener("htmx:error", () => {
+    const flash = byId("flash");
+    if (leaving || !flash) return;
+    const note = document.createElement("p");
+    note.className = "note stop";
+    note.textContent = flash.dataset.offline;
+    flash.replaceChildren(note);
+    flash.scrollIntoView({ block: "nearest" });
+  });
+
+  addEventListener("pagehide", () => {
+    leaving = true;
+    for (const open of document.querySelectorAll(":popover-open")) open.hidePopover();
+  });
+  addEventListener("pageshow", () => { leaving = false; });
+  prepare();
+})();

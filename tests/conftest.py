@@ -1,0 +1,106 @@
+"""What every test can ask for: databases, the real gateway, the world with its cast, the two ways of browsing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from joserfc.jwk import ECKey
+
+from anuma_dash.embedded.gateway.app import create_app as create_gateway
+from anuma_dash.embedded.gateway.environment import load_settings
+from anuma_dash.settings import publish_jwks
+from tests import databases
+from tests.browser import Browser
+from tests.factories import Person
+from tests.faulty import faulty
+from tests.servers import serve
+from tests.world import Clock, GatewayServer, World, make_settings
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """The engines that were asked for, each made once."""
+    made: dict[str, Any] = {}
+    with ExitStack() as stack:
+
+        def engine(name: str) -> Any:
+            if name not in made:
+                folder = tmp_path_factory.mktemp("databases")
+                made[name] = (
+                    databases.SQLite(folder) if name == "sqlite" else stack.enter_context(databases.postgres())
+                )
+            return made[name]
+
+        yield engine
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """The name of the engine: each test that touches a database runs on both."""
+    if request.param == "postgresql" and (missing := databases.postgres_missing()):
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(engine: str, engines: Callable[[str], Any], tmp_path: Path) -> str:
+    """A migrated, empty database for this test."""
+    return engines(engine).fresh(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def gateway_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayServer]:
+    """The real embedded gateway on an ephemeral port; tests are apart because their accounts are."""
+    instance = tmp_path_factory.mktemp("gateway")
+    key_file = instance / "dashboard-jwt.pem"
+    key_file.write_bytes(ECKey.generate_key("P-256").as_pem(private=True))
+    publish_jwks(key_file, instance / "dashboard-jwks.json")
+    settings = load_settings({"ANUMA_INSTANCE": str(instance)})
+    with serve(create_gateway(settings)) as url, serve(faulty) as faulty_url:
+        server = GatewayServer(url, faulty_url, key_file)
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of the world."""
+    return Clock()
+
+
+@pytest.fixture
+def more_settings() -> dict[str, Any]:
+    """Override it to have a world with other settings."""
+    return {}
+
+
+@pytest.fixture
+def world(
+    database_url: str, gateway_server: GatewayServer, clock: Clock, tmp_path: Path, more_settings: dict[str, Any]
+) -> Iterator[World]:
+    """The dashboard with its cast, on each engine."""
+    settings = make_settings(database_url, gateway_server, tmp_path, **more_settings)
+    world = World(settings, gateway_server, clock)
+    yield world
+    world.close()
+
+
+@pytest.fixture(params=["plain", "htmx"])
+def browser_mode(request: pytest.FixtureRequest) -> str:
+    """Every journey is made without JavaScript and with htmx."""
+    return str(request.param)
+
+
+@pytest.fixture
+def browse(world: World, browser_mode: str) -> Callable[..., Browser]:
+    """Open a browser in the mode of this run: `browse(world.olive)`, or `browse()` for somebody signed out."""
+
+    def open_browser(person: Person | None = None) -> Browser:
+        return world.browser(person, htmx=browser_mode == "htmx")
+
+    return open_browser

@@ -1,0 +1,163 @@
+"""The real processes, started as `make run` starts them, on ports of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import httpx
+
+ROOT = Path(__file__).parent.parent
+READY_SECONDS = 60
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition, what: str, seconds: float = 30) -> None:
+    """Poll a real condition until it holds; fail naming it when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.05)
+
+
+def answers(url: str) -> bool:
+    """Whether something answers 200 there."""
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@dataclass
+class Process:
+    """One process of ours, with what it wrote."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+    handle: IO[bytes]
+
+    def kill(self) -> None:
+        """End it as a power cut would (SIGKILL)."""
+        self.popen.send_signal(signal.SIGKILL)
+        self.popen.wait(10)
+
+    def stop(self) -> int:
+        """Ask it to end, as Ctrl-C does; returns its exit status."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGINT)
+        try:
+            return self.popen.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        finally:
+            self.handle.close()
+
+
+@dataclass
+class Stack:
+    """Dashboard, gateway, sandbox and worker of one instance folder."""
+
+    folder: Path
+    dashboard: str
+    gateway: str
+    sandbox: str
+    environment: dict[str, str]
+    processes: dict[str, Process] = field(default_factory=dict)
+
+    def start(self, name: str, *command: str, root: Path = ROOT) -> Process:
+        """Start one process of the stack."""
+        log = self.folder / f"{name}-{len(self.processes)}.log"
+        handle = log.open("wb")
+        environment = self.environment | {"PYTHONPATH": str(root)}
+        popen = subprocess.Popen(
+            [sys.executable, *command], cwd=root, env=environment, stdout=handle, stderr=subprocess.STDOUT
+        )
+        process = Process(name, popen, log, handle)
+        self.processes[f"{name}-{len(self.processes)}"] = process
+        return process
+
+    def start_gateway(self) -> Process:
+        """The embedded gateway."""
+        process = self.start("gateway", "-m", "anuma_dash.embedded.gateway")
+        wait_until(lambda: answers(f"{self.gateway}/healthz"), "the gateway answers", READY_SECONDS)
+        return process
+
+    def start_worker(self, root: Path = ROOT) -> Process:
+        """The worker."""
+        process = self.start("worker", "-m", "anuma_dash.worker", root=root)
+        wait_until(lambda: b"worker ready" in process.log.read_bytes(), "the worker is ready", READY_SECONDS)
+        return process
+
+    def start_dashboard(self) -> Process:
+        """The dashboard's web process."""
+        port = self.dashboard.rpartition(":")[2]
+        process = self.start(
+            "dashboard",
+            *("-m", "gunicorn", "--no-control-socket", "--worker-class", "gthread", "--threads", "8"),
+            *("--bind", f"127.0.0.1:{port}", "--log-level", "warning", "wsgi:app"),
+        )
+        wait_until(lambda: answers(f"{self.dashboard}/healthz"), "the dashboard answers", READY_SECONDS)
+        return process
+
+    def start_everything(self) -> Process:
+        """All four at once, as `make run` does; ready when it has said where to go."""
+        process = self.start("everything", "app.py")
+        said = re.compile(rb"Anuma Dashboard is ready")
+        wait_until(lambda: bool(said.search(process.log.read_bytes())), "make run says where to go", READY_SECONDS)
+        return process
+
+    def stop(self) -> None:
+        """End what is still running."""
+        for process in self.processes.values():
+            if process.popen.poll() is None:
+                process.stop()
+            process.handle.close()
+
+
+@contextmanager
+def stack(folder: Path, **environment: str) -> Iterator[Stack]:
+    """A stack in this folder, nothing started yet; everything it started is ended behind it."""
+    dashboard, gateway, sandbox = (f"http://localhost:{free_port()}" for _ in range(3))
+    found = Stack(
+        folder=folder,
+        dashboard=dashboard,
+        gateway=gateway,
+        sandbox=sandbox,
+        environment={
+            **{name: value for name, value in os.environ.items() if not name.startswith("ANUMA_")},
+            "ANUMA_INSTANCE": str(folder / "instance"),
+            "ANUMA_PUBLIC_URL": dashboard,
+            "ANUMA_GATEWAY_URL": gateway,
+            "ANUMA_GATEWAY_PUBLIC_URL": f"{gateway}/v1",
+            "ANUMA_GATEWAY_PORT": gateway.rpartition(":")[2],
+            "ANUMA_SANDBOX_ISSUER": sandbox,
+            "ANUMA_SANDBOX_PORT": sandbox.rpartition(":")[2],
+            "ANUMA_SANDBOX_REDIRECT_URIS": f"{dashboard}/sign-in/sandbox/callback",
+            "ANUMA_WORKER_POLL_SECONDS": "0.2",
+            "ANUMA_WORKER_LEASE_SECONDS": "2",
+            **environment,
+        },
+    )
+    try:
+        yield found
+    finally:
+        found.stop()
