@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -249,29 +250,30 @@ class Verification:
 def verify(tx: Session, chain: UUID) -> Verification:
     """Walk a chain from its first entry and check every link, every commitment that still has its details, the head."""
     previous, number, erased = GENESIS, 0, 0
-    for entry, detail in _walk(tx, chain):
-        number += 1
-        reason = _fault(entry, detail, number, previous)
-        if reason:
-            return Verification(chain, number, erased, entry.number, reason)
-        erased += detail is None
-        previous = entry.hash
+    with closing(_walk(tx, chain)) as links:
+        for entry, detail in links:
+            number += 1
+            reason = _fault(entry, detail, number, previous)
+            if reason:
+                return Verification(chain, number, erased, entry.number, reason)
+            erased += detail is None
+            previous = entry.hash
     head = tx.get(AuditHead, chain)
     if (head.number, head.hash) != (number, previous) if head else number:
         return Verification(chain, number, erased, number + 1, "the chain is shorter than its head says")
     return Verification(chain, number, erased, None)
 
 
-def _walk(tx: Session, chain: UUID) -> Iterator[tuple[AuditEntry, AuditDetail | None]]:
-    rows = tx.execute(
+def _walk(tx: Session, chain: UUID) -> Generator[tuple[AuditEntry, AuditDetail | None]]:
+    with tx.execute(
         select(AuditEntry, AuditDetail)
         .outerjoin(AuditDetail, AuditDetail.entry_id == AuditEntry.id)
         .where(AuditEntry.chain == chain)
         .order_by(AuditEntry.number)
         .execution_options(yield_per=500)
-    )
-    for row in rows:
-        yield row.tuple()
+    ) as rows:
+        for row in rows:
+            yield row[0], row[1]
 
 
 def _fault(entry: AuditEntry, detail: AuditDetail | None, number: int, previous: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import click
@@ -16,6 +18,15 @@ from anuma_dash.identity import OPERATOR, Role, SignUpRequest, User
 from anuma_dash.migrations import migrate as run_migrations
 from anuma_dash.settings import Settings
 from anuma_dash.workflows import utc_now
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Database]:
+    database = Database(settings.database_url)
+    try:
+        yield database
+    finally:
+        database.dispose()
 
 
 @click.group()
@@ -45,8 +56,8 @@ def audit_group() -> None:
 @click.pass_obj
 def verify(settings: Settings, account: UUID | None) -> None:
     """Walk the chains and check every link. Exits with 1 if one does not hold."""
-    db, broken = Database(settings.database_url), 0
-    with db.reading() as tx:
+    broken = 0
+    with _database(settings) as db, db.reading() as tx:
         for chain in [account] if account else audit.chains(tx):
             result = audit.verify(tx, chain)
             name = "system" if chain == audit.SYSTEM_CHAIN else str(chain)
@@ -67,7 +78,7 @@ def sign_up_group() -> None:
 @click.pass_obj
 def list_sign_ups(settings: Settings) -> None:
     """Who waits to be let in."""
-    with Database(settings.database_url).reading() as tx:
+    with _database(settings) as db, db.reading() as tx:
         for request in tx.scalars(select(SignUpRequest).order_by(SignUpRequest.created_at)):
             click.echo(f"{request.created_at:%Y-%m-%d %H:%M} UTC  {request.state:<9} {request.email}")
 
@@ -78,7 +89,7 @@ def list_sign_ups(settings: Settings) -> None:
 def invite(settings: Settings, email: str) -> None:
     """Let the person with this verified e-mail address in, whether they asked or not."""
     now = utc_now()
-    with Database(settings.database_url).transaction() as tx:
+    with _database(settings) as db, db.transaction() as tx:
         request = tx.scalar(select(SignUpRequest).where(SignUpRequest.email == email.lower()))
         if request is None:
             request = SignUpRequest(id=new_id(), email=email.lower(), created_at=now, state="")
@@ -101,7 +112,7 @@ def organization() -> None:
 def create(settings: Settings, name: str, owner: str, members: tuple[str, ...]) -> None:
     """Create an organization with people who have signed in before."""
     now = utc_now()
-    with Database(settings.database_url).transaction(durable=True) as tx:
+    with _database(settings) as db, db.transaction(durable=True) as tx:
 
         def person(email: str) -> User:
             found = list(tx.scalars(select(User).where(User.email == email, User.email_verified)))

@@ -71,4 +71,7 @@
   });
   addEventListener("pageshow", () => { leaving = false; });
   prepare();
+  // A form may not redirect to another origin (form-action): the page it answers with goes on by itself.
+  const way = document.querySelector("a[data-follow]");
+  if (way) location.replace(way.href);
 })();

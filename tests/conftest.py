@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests import databases
 from tests.browser import Browser
 from tests.factories import Person
 from tests.faulty import faulty
+from tests.fragments import checked_against_their_pages
 from tests.servers import serve
 from tests.world import Clock, GatewayServer, World, make_settings
 
@@ -31,9 +32,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
         def engine(name: str) -> Any:
             if name not in made:
                 folder = tmp_path_factory.mktemp("databases")
-                made[name] = (
-                    databases.SQLite(folder) if name == "sqlite" else stack.enter_context(databases.postgres())
-                )
+                made[name] = databases.SQLite(folder) if name == "sqlite" else stack.enter_context(databases.postgres())
             return made[name]
 
         yield engine
@@ -67,6 +66,13 @@ def gateway_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway
         server.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def fragments_match_their_pages() -> Iterator[None]:
+    """Every fragment that htmx gets in any test is compared with its whole page."""
+    with checked_against_their_pages():
+        yield
+
+
 @pytest.fixture
 def clock() -> Clock:
     """The clock of the world."""
@@ -85,9 +91,9 @@ def world(
 ) -> Iterator[World]:
     """The dashboard with its cast, on each engine."""
     settings = make_settings(database_url, gateway_server, tmp_path, **more_settings)
-    world = World(settings, gateway_server, clock)
-    yield world
-    world.close()
+    with closing(World(settings, gateway_server, clock)) as world:
+        world.populate()
+        yield world
 
 
 @pytest.fixture(params=["plain", "htmx"])

@@ -19,6 +19,7 @@ from sqlalchemy import select
 from anuma_dash import create_app, features
 from anuma_dash.db import Database
 from anuma_dash.gateway.client import Gateway
+from anuma_dash.identity import User
 from anuma_dash.settings import Provider, Settings
 from anuma_dash.web.sessions import BrowserSession, Device, start_session
 from anuma_dash.web.state import Services
@@ -111,8 +112,12 @@ class World:
         self.settings = settings
         self.db = Database(settings.database_url)
         self.app = self.new_app()
+        self.people: dict[str, Person] = {}
+
+    def populate(self) -> None:
+        """Create the cast and their accounts, and tell the gateway of them."""
         with self.db.transaction() as tx:
-            self.people = make_cast(tx, settings.sign_in_providers[0], clock.now)
+            self.people = make_cast(tx, self.settings.sign_in_providers[0], self.clock.now)
         self.run_worker()
 
     def __getattr__(self, key: str) -> Person:
@@ -167,8 +172,6 @@ class World:
 
     def start_session(self, person: Person) -> tuple[BrowserSession, str]:
         """A session of this person that has just begun, and its token."""
-        from anuma_dash.identity import User
-
         with self.db.transaction() as tx:
             return start_session(
                 tx,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, select
+from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from anuma_dash import workflows
@@ -31,12 +31,19 @@ LEASE_POLL = timedelta(seconds=2)
 
 @dataclass(frozen=True)
 class Control:
-    """A data-storage switch: its name in the API, its path, its words."""
+    """A data-storage switch: its name in the API, its path, its words.
+
+    `subject` is what may still be stored while a change is under way ("prompts"), `item` one stored thing, `category`
+    the inventory's name for them.
+    """
 
     name: schemas.ControlName
     slug: str
     label: str
     description: str
+    subject: str
+    item: str
+    category: str
 
 
 CONTROLS: Mapping[str, Control] = {
@@ -46,6 +53,9 @@ CONTROLS: Mapping[str, Control] = {
         label="Prompt logging",
         description="Keeps the prompt and the response of each API request, so that you can read them in the request "
         "log.",
+        subject="prompts",
+        item="stored request",
+        category="request_content",
     ),
 }
 
@@ -99,6 +109,51 @@ def last_confirmed(tx: Session, account_id: UUID) -> ControlChange | None:
     )
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What this side knows of an account's controls.
+
+    `latest` is the last requested state, `confirmed` the last one that the gateway said is in effect. `unsettled` names
+    the controls that were asked to change after it: for these, nobody here knows what the gateway obeys right now.
+    `changes` holds the last confirmed change of each control.
+    """
+
+    latest: ControlChange | None
+    confirmed: ControlChange | None
+    unsettled: frozenset[str]
+    changes: Mapping[str, ControlChange]
+
+    @property
+    def confirmed_epoch(self) -> int:
+        """The last confirmed epoch; 0 is the state of a new account."""
+        return self.confirmed.epoch if self.confirmed else 0
+
+    @property
+    def latest_epoch(self) -> int:
+        """The last requested epoch."""
+        return self.latest.epoch if self.latest else 0
+
+
+def standing(tx: Session, account_id: UUID) -> Standing:
+    """What this side knows of an account's controls, read in one transaction."""
+    latest, confirmed = latest_change(tx, account_id), last_confirmed(tx, account_id)
+    later = select(ControlChange.control).where(
+        ControlChange.account_id == account_id, ControlChange.epoch > (confirmed.epoch if confirmed else 0)
+    )
+    settled = (
+        select(func.max(ControlChange.epoch))
+        .where(ControlChange.account_id == account_id, ControlChange.outcome == "in_effect")
+        .group_by(ControlChange.control)
+    )
+    changes = tx.scalars(owned(ControlChange, account_id).where(ControlChange.epoch.in_(settled)))
+    return Standing(
+        latest=latest,
+        confirmed=confirmed,
+        unsettled=frozenset(tx.scalars(later.distinct())),
+        changes={change.control: change for change in changes},
+    )
+
+
 def request_control(
     context: Context,
     actor: Actor,
@@ -111,6 +166,7 @@ def request_control(
     """Ask for a control to be on or off, and try to bring it into effect at once.
 
     `accepted_sha256` is the hash of the disclosure that the person accepted; it must be the current one to switch on.
+    Asking for what was already asked for makes no new change: one that is still under way is sent once more.
     Returns the change as it stands after the first try. Raises `NotAllowed`, `Invalid`.
     """
     actor.require(Permission.CHANGE_CONTROLS)
@@ -118,14 +174,15 @@ def request_control(
     with context.db.transaction(durable=True) as tx:
         lock_account(tx, account_id)
         latest = latest_change(tx, account_id)
-        if latest and latest.state[control.name]["enabled"] == enabled and latest.outcome != "overtaken":
-            return latest
-        change = _new_change(latest, actor, account_id, control, enabled, now)
-        if enabled:
-            _accept(change, control, accepted_sha256)
-        _supersede(tx, actor, latest, now)
-        tx.add(change)
-        _record_request(tx, actor, change, now)
+        if latest is not None and latest.state[control.name]["enabled"] == enabled:
+            change = latest
+        else:
+            change = _new_change(latest, actor, account_id, control, enabled, now)
+            if enabled:
+                _accept(change, control, accepted_sha256)
+            _supersede(tx, actor, latest, now)
+            tx.add(change)
+            _record_request(tx, actor, change, now)
     settle_change(context, change.id, change.attempt)
     with context.db.reading() as tx:
         return tx.get_one(ControlChange, change.id)
@@ -232,7 +289,10 @@ def _note_answer(context: Context, change_id: UUID, attempt: int, answer: schema
         change = workflows.claim(tx, ControlChange, change_id, attempt)
         if change is None:
             return
-        if not answer.in_effect or answer.epoch != change.epoch or answer.in_effect_at is None:
+        if not _obeys(answer, change):
+            workflows.retry(change, now, "The gateway's answer is about other settings than those that were sent.")
+            return
+        if not answer.in_effect or answer.in_effect_at is None:
             workflows.wait(change, now, LEASE_POLL)
             return
         change.outcome = "in_effect"
@@ -251,6 +311,11 @@ def _note_answer(context: Context, change_id: UUID, attempt: int, answer: schema
             epoch=change.epoch,
             in_effect_at=answer.in_effect_at,
         )
+
+
+def _obeys(answer: schemas.Controls, change: ControlChange) -> bool:
+    told = {name: setting.enabled for name, setting in answer.controls.items()}
+    return answer.epoch == change.epoch and told == {name: row["enabled"] for name, row in change.state.items()}
 
 
 def _note_failure(context: Context, change_id: UUID, attempt: int, failure: str) -> None:
@@ -274,46 +339,65 @@ def _ask_again_above(context: Context, account_id: UUID, gateway_epoch: int, cha
     with context.db.transaction(durable=True) as tx:
         lock_account(tx, account_id)
         latest = latest_change(tx, account_id)
-        if latest is None or latest.id != change_id:
-            return
-        if latest.outcome == "pending":
-            latest.outcome = "overtaken"
-            workflows.finish(latest)
-        again = _new_change(latest, WORKER, account_id, CONTROLS[latest.control], latest.enabled, now)
-        again.epoch = max(latest.epoch, gateway_epoch) + 1
-        again.old_enabled = latest.old_enabled
-        again.disclosure_version, again.disclosure_sha256 = latest.disclosure_version, latest.disclosure_sha256
-        again.requested_by, again.requested_by_name = latest.requested_by, latest.requested_by_name
-        again.next_try_at = now
-        tx.add(again)
-        _record_request(tx, WORKER, again, now)
+        if latest is not None and latest.id == change_id:
+            again = _repeat(tx, WORKER, latest, gateway_epoch, now)
+            again.next_try_at = now
 
 
-def ask_again(context: Context, actor: Actor, account_id: UUID, gateway_epoch: int) -> None:
-    """Send our last requested state once more, above an epoch that the gateway reports and we do not know.
+def _repeat(tx: Session, actor: Actor, latest: ControlChange, gateway_epoch: int, now: datetime) -> ControlChange:
+    if latest.outcome == "pending":
+        latest.outcome = "overtaken"
+        workflows.finish(latest)
+    again = _new_change(latest, actor, latest.account_id, CONTROLS[latest.control], latest.enabled, now)
+    again.epoch = max(latest.epoch, gateway_epoch) + 1
+    again.old_enabled = latest.old_enabled
+    again.disclosure_version, again.disclosure_sha256 = latest.disclosure_version, latest.disclosure_sha256
+    again.requested_by, again.requested_by_name = latest.requested_by, latest.requested_by_name
+    again.kept_at = latest.kept_at
+    tx.add(again)
+    _record_request(tx, actor, again, now)
+    return again
 
-    Raises `Conflict` if nothing was ever requested.
+
+def ask_again(context: Context, actor: Actor, account_id: UUID) -> ControlChange:
+    """Send our last requested state once more, above an epoch that the gateway reports and that is not ours.
+
+    Does nothing but send again if the last request is still under way, or if the gateway obeys it after all. Raises
+    `NotAllowed`, `Conflict` if nothing was ever requested, `GatewayError` if the gateway cannot say its epoch.
     """
     actor.require(Permission.CHANGE_CONTROLS)
     with context.db.reading() as tx:
         latest = latest_change(tx, account_id)
     if latest is None:
-        raise Conflict("There is no earlier choice of yours to send again. Set the switch as you want it.")
-    _ask_again_above(context, account_id, gateway_epoch, latest.id)
+        raise Conflict("There is no earlier choice of yours to send again. Choose what you want.")
+    told = context.gateway.data_state(actor, account_id).controls
+    now = context.clock()
+    with context.db.transaction(durable=True) as tx:
+        lock_account(tx, account_id)
+        present = latest_change(tx, account_id)
+        assert present is not None
+        change = present
+        obeyed = told.in_effect and _obeys(told, present)
+        if present.id == latest.id and present.outcome == "in_effect" and not obeyed:
+            change = _repeat(tx, actor, present, told.epoch, now)
+    settle_change(context, change.id, change.attempt)
+    with context.db.reading() as tx:
+        return tx.get_one(ControlChange, change.id)
 
 
 def keep_stored_items(context: Context, actor: Actor, account_id: UUID, control: Control, count: int) -> None:
     """Record that what was stored is to stay after the control was switched off. `count` is how many items were shown.
 
-    Raises `Conflict` if the control is not off.
+    Raises `NotAllowed`, `Conflict` if the control is not off.
     """
     actor.require(Permission.CHANGE_CONTROLS)
     now = context.clock()
     with context.db.transaction() as tx:
         lock_account(tx, account_id)
-        change = last_confirmed(tx, account_id)
-        if change is None or change.state[control.name]["enabled"]:
-            raise Conflict(f"{control.label} is not off.")
+        known = standing(tx, account_id)
+        change = known.changes.get(control.name)
+        if change is None or change.enabled or control.name in known.unsettled:
+            raise Conflict(f"{control.label} is not confirmed as off.")
         if change.kept_at is not None:
             return
         change.kept_at = now
@@ -326,18 +410,6 @@ def keep_stored_items(context: Context, actor: Actor, account_id: UUID, control:
             control=control.label,
             count=count,
         )
-
-
-def control_history(tx: Session, account_id: UUID, control: Control, limit: int = 10) -> list[ControlChange]:
-    """The last changes of a control, newest first."""
-    return list(
-        tx.scalars(
-            select(ControlChange)
-            .where(ControlChange.account_id == account_id, ControlChange.control == control.name)
-            .order_by(ControlChange.epoch.desc())
-            .limit(limit)
-        )
-    )
 
 
 CONTROL_CHANGE = Kind("control_change", ControlChange, settle_change)

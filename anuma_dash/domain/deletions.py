@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from anuma_dash import workflows
 from anuma_dash.audit import Event, record
 from anuma_dash.db import Base, Owned, new_id, owned
-from anuma_dash.errors import GatewayError, GatewayRefused, NotFound
+from anuma_dash.errors import GatewayError, GatewayRefused, GatewayUnavailable, NotFound
 from anuma_dash.gateway import schemas
 from anuma_dash.identity import WORKER, Actor, Permission
 from anuma_dash.workflows import Context, Durable, Kind
@@ -22,13 +22,13 @@ FINAL_STATES = ("verified", "failed")
 
 
 class Deletion(Owned, Durable, Base):
-    """One deletion. `report` is the gateway's last word on it; `count` is what the person was shown before."""
+    """One deletion. `report` is the gateway's last word on it; `count` is what the person was shown, if known."""
 
     __tablename__ = "deletions"
 
     category: Mapped[str] = mapped_column(String(30))
     scope: Mapped[dict[str, Any]] = mapped_column(JSON)
-    count: Mapped[int]
+    count: Mapped[int | None]
     state: Mapped[str] = mapped_column(String(16), default="requested")
     requested_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     requested_by_name: Mapped[str] = mapped_column(String(200))
@@ -43,12 +43,13 @@ class Deletion(Owned, Durable, Base):
 
 
 def request_deletion(
-    context: Context, actor: Actor, account_id: UUID, scope: schemas.DeletionScope, *, count: int, token: UUID
+    context: Context, actor: Actor, account_id: UUID, scope: schemas.DeletionScope, *, count: int | None, token: UUID
 ) -> Deletion:
-    """Ask for a deletion; the worker carries it out.
+    """Ask for a deletion and try it at once; the worker goes on until the gateway has verified it.
 
-    `count` is the number of items that the person was shown; `token` comes from the form, so that sending the form
-    twice deletes once. Raises `NotAllowed`, and `NotFound` if the token is another account's.
+    `count` is the number of items that the person was shown, None if it was not known; `token` comes from the form, so
+    that sending the form twice deletes once. Returns the deletion as it stands after the first try. Raises
+    `NotAllowed`, and `NotFound` if the token is another account's.
     """
     actor.require(Permission.DELETE_CONTENT, Permission.DELETE_OWN_CONTENT)
     if not actor.may(Permission.DELETE_CONTENT):
@@ -69,10 +70,8 @@ def request_deletion(
             requested_by=actor.user_id,
             requested_by_name=actor.name,
             requested_at=now,
-            attempt=1,
-            failures=0,
-            next_try_at=now,
         )
+        workflows.start_now(deletion, now)
         tx.add(deletion)
         record(
             tx,
@@ -84,7 +83,9 @@ def request_deletion(
             category=scope.category,
             count=count,
         )
-    return deletion
+    advance_deletion(context, deletion.id, deletion.attempt)
+    with context.db.reading() as tx:
+        return tx.get_one(Deletion, deletion.id)
 
 
 def find_deletion(tx: Session, actor: Actor, account_id: UUID, deletion_id: UUID) -> Deletion:
@@ -119,6 +120,8 @@ def advance_deletion(context: Context, deletion_id: UUID, attempt: int) -> None:
         return
     try:
         answer = _ask(context, deletion)
+        if answer.id != deletion_id:
+            raise GatewayUnavailable("The gateway's answer is about another deletion.")
     except GatewayRefused as error:
         _note(context, deletion_id, attempt, None, f"The gateway refused: {error}")
     except GatewayError as error:
@@ -128,11 +131,18 @@ def advance_deletion(context: Context, deletion_id: UUID, attempt: int) -> None:
 
 
 def _ask(context: Context, deletion: Deletion) -> schemas.Deletion:
-    if deletion.report is None:
-        scope = schemas.DeletionScope.model_validate(deletion.scope)
-        new_deletion = schemas.NewDeletion(id=deletion.id, scope=scope)
-        return context.gateway.start_deletion(WORKER, deletion.account_id, new_deletion)
-    return context.gateway.deletion(WORKER, deletion.account_id, deletion.id)
+    known = deletion.result
+    scope = schemas.DeletionScope.model_validate(deletion.scope)
+    if known is not None:
+        try:
+            return context.gateway.deletion(WORKER, deletion.account_id, deletion.id)
+        except GatewayRefused as error:
+            if error.status != 404:
+                raise
+        # The gateway has forgotten it (a backup was restored). What came after it was first accepted is not part of it.
+        scope = scope.model_copy(update={"before": scope.before or known.requested_at})
+    new_deletion = schemas.NewDeletion(id=deletion.id, scope=scope)
+    return context.gateway.start_deletion(WORKER, deletion.account_id, new_deletion)
 
 
 def _note(

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from flask import Flask
 
 from anuma_dash.domain.accounts import ACCOUNT_SYNC
+from anuma_dash.domain.attention import Hook
 from anuma_dash.domain.controls import CONTROL_CHANGE
 from anuma_dash.domain.deletions import DELETION
 from anuma_dash.workflows import Kind
@@ -15,11 +16,11 @@ from anuma_dash.workflows import Kind
 FEATURES = (
     "sign_in",
     "overview",
-    # "keys",
-    # "requests",
-    # "data_controls",
-    # "deletions",
-    # "activity",
+    "keys",
+    "requests",
+    "data_controls",
+    "deletions",
+    "activity",
 )
 
 
@@ -41,6 +42,16 @@ def kinds() -> list[Kind]:
         module = f"anuma_dash.features.{name}.workflows"
         if find_spec(module) is not None:
             found += import_module(module).KINDS
+    return found
+
+
+def attention_hooks() -> list[Hook]:
+    """What tells the overview of things that need somebody: `attention` in the modules of that name."""
+    found: list[Hook] = []
+    for name in FEATURES:
+        module = f"anuma_dash.features.{name}.attention"
+        if find_spec(module) is not None:
+            found.append(import_module(module).attention)
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, make_response
+from limits.errors import StorageError
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, SecurityError
 
@@ -93,6 +94,9 @@ def _unexpected(error: Exception) -> Response:
             "The dashboard's database does not answer",
             "Nothing was changed. API calls are not affected. Try again in a moment.",
         )
+    if isinstance(error, StorageError):
+        log.error("rate limits fault", request_id=request_id())
+        return answer(503, "This cannot be done right now", "Nothing was changed. Reading still works. Try again soon.")
     log.error("unexpected fault", fault=type(error).__name__, where=_where(error), request_id=request_id())
     return answer(500, "Something went wrong on our side", "Nothing is known to be lost. Try again in a moment.")
 

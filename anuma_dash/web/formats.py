@@ -95,7 +95,9 @@ def size(count_bytes: int) -> str:
 
 
 def duration_ms(milliseconds: int) -> str:
-    """A duration in milliseconds as "4 ms" or "1.9 s"."""
+    """A duration in milliseconds as "4 ms" or "1.9 s"; one that rounds to nothing is "<1 ms"."""
+    if milliseconds < 1:
+        return "<1 ms"
     return f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
 
 

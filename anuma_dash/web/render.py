@@ -111,7 +111,7 @@ def _account_words(account: Account) -> dict[str, Any]:
 def initials(name: str) -> str:
     """One or two letters that stand for a name."""
     words = [word for word in name.split() if word[:1].isalnum()]
-    letters = [words[0][0], words[-1][0]] if len(words) > 1 else [name.strip()[:1]]
+    letters = [words[0][0], words[-1][0]] if len(words) > 1 else [(words or [name.strip()])[0][:1]]
     return "".join(letters).upper() or "?"
 
 

@@ -114,7 +114,7 @@ def find_session(tx: Session, settings: Settings, token: str, now: datetime) -> 
     ).first()
     if row is None:
         return None
-    session, user = row.tuple()
+    session, user = row
     alive = (
         session.ended_at is None
         and user.status == "active"

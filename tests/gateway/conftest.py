@@ -146,6 +146,7 @@ def run_gateway(instance: Path, provider: FakeProvider, environ: dict[str, str])
     settings = load_settings(
         {
             "ANUMA_INSTANCE": str(instance),
+            "ANUMA_GATEWAY_LOG_TO_STDERR": "no",
             "ANUMA_GATEWAY_PROVIDERS": provider.configuration(),
             **environ,
         }

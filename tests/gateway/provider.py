@@ -11,8 +11,9 @@ from starlette.types import Receive, Scope, Send
 
 PRICES = {"input_micro_usd_per_million": 2_000_000, "output_micro_usd_per_million": 10_000_000}
 BEHAVIORS = (
-    "plain no-usage silent stalls gated fails refuses limited garbage breaks-off error-event usage-on-last crlf"
-).split()
+    *("plain", "no-usage", "silent", "stalls", "gated", "fails", "refuses", "limited", "garbage"),
+    *("breaks-off", "error-event", "usage-on-last", "crlf"),
+)
 SECRET_WORDS = "provider-secret-words"
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 

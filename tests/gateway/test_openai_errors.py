@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+from datetime import UTC, datetime
 
 import openai
 import pytest
 
+from anuma_dash.embedded.gateway.api_keys import new_secret
 from tests.gateway.provider import SECRET_WORDS
 
 
@@ -54,8 +56,6 @@ def test_a_mistyped_key_has_its_own_message(running, key):
 
 
 def test_an_unknown_key(running):
-    from anuma_dash.embedded.gateway.api_keys import new_secret
-
     assert_error(running.chat(new_secret("live")), 401, "invalid_api_key", "authentication_error")
 
 
@@ -67,8 +67,6 @@ def test_a_revoked_key(running, dashboard, account, key):
 
 def test_an_expired_key(running, dashboard, account):
     soon = running.clock().timestamp() + 60
-    from datetime import UTC, datetime
-
     key = dashboard.new_key(account, expires_at=datetime.fromtimestamp(soon, UTC).isoformat())
     assert running.chat(key["secret"]).status_code == 200
     running.clock.advance(seconds=61)

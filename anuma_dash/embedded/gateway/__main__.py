@@ -11,7 +11,9 @@ import uvicorn
 from .app import create_app
 from .environment import SettingsRefused, load_settings
 from .logs import ServerLogs
+from .migrations import SchemaRefused
 from .openapi import contract_yaml
+from .stores import DATABASE_ERRORS
 
 _SHUTDOWN_SECONDS = 10
 
@@ -29,7 +31,14 @@ def main(arguments: list[str]) -> int:
     except SettingsRefused as refused:
         sys.stderr.write(f"{refused}\n")
         return 1
-    app = create_app(settings)
+    try:
+        app = create_app(settings)
+    except SchemaRefused as refused:
+        sys.stderr.write(f"the gateway refuses to start: {refused}\n")
+        return 1
+    except DATABASE_ERRORS as error:
+        sys.stderr.write(f"the gateway cannot start: a database does not answer ({type(error).__name__})\n")
+        return 1
     logging.basicConfig(handlers=[ServerLogs(app.gateway.log)], force=True)
     app.gateway.log.info("starting", host=settings.host, port=settings.port)
     uvicorn.run(

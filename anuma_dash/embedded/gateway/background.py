@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +17,10 @@ _SWEEP_SECONDS: Final = 3600.0
 _IDLE_SECONDS: Final = 60.0
 _AFTER_ERROR_SECONDS: Final = 2.0
 _STOP_SECONDS: Final = 10.0
+
+
+class UnfinishedWork(Exception):
+    """Some deletion could not be carried out this time."""
 
 
 class Background:
@@ -45,22 +50,27 @@ class Background:
 
     def _run(self) -> None:
         while not self._stopping:
-            pause = _IDLE_SECONDS
-            try:
-                self._work()
-            except Exception as error:  # whatever it was, the work must go on: it is tried again
-                self._gateway.log.error("background_failed", error)
-                pause = _AFTER_ERROR_SECONDS
-            self._wake.wait(pause)
+            self._wake.clear()
+            well = self._attempt(self._delete) and self._attempt(self._sweep)
+            self._wake.wait(_IDLE_SECONDS if well else _AFTER_ERROR_SECONDS)
 
-    def _work(self) -> None:
-        self._wake.clear()
+    def _attempt(self, work: Callable[[], object]) -> bool:
+        """Whatever goes wrong is logged and tried again later; the rest of the work goes on."""
+        try:
+            work()
+        except Exception as error:
+            self._gateway.log.error("background_failed", error)
+            return False
+        return True
+
+    def _delete(self) -> None:
         with self._gateway.stores.main.read() as connection:
-            waiting = unfinished(connection)
-        for deletion_id in waiting:
-            if self._stopping:
-                return
-            Deleting(self._gateway, deletion_id).run()
-        if time.monotonic() >= self._next_sweep:
+            waiting = [Deleting(self._gateway, deletion_id) for deletion_id in unfinished(connection)]
+        done = [self._attempt(deleting.run) for deleting in waiting if not self._stopping]
+        if not all(done):
+            raise UnfinishedWork
+
+    def _sweep(self) -> None:
+        if time.monotonic() >= self._next_sweep and not self._stopping:
             self._swept = sweep(self._gateway, self._swept)
             self._next_sweep = time.monotonic() + _SWEEP_SECONDS

@@ -17,6 +17,7 @@ from .stores import Stores
 from .tables import data_keys, request_contents
 
 _TABLE = request_contents.name
+_NEW_KEY = insert(data_keys)
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,12 @@ class Content:
     def encode(self) -> bytes:
         """As bytes, to be sealed."""
         parts = {name: [[m.role, m.text] for m in getattr(self, name)] for name in ("prompt", "response")}
-        return json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        return json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> Content:
         """From `encode`'s bytes."""
-        parts = json.loads(data.decode("utf-8", "surrogatepass"))
+        parts = json.loads(data)
         return cls(*(tuple(Message(role=r, text=t) for r, t in parts[name]) for name in ("prompt", "response")))
 
 
@@ -50,14 +51,15 @@ class Vault:
         key, wrapped = self._ring.new_data_key(request_id, account)
         with self._stores.keys.write() as connection:
             connection.execute(
-                insert(data_keys).values(
-                    id=request_id,
-                    account_id=account,
-                    kek_id=wrapped.kek_id,
-                    nonce=wrapped.sealed.nonce,
-                    wrapped=wrapped.sealed.ciphertext,
-                    created_at=now,
-                )
+                _NEW_KEY,
+                {
+                    "id": request_id,
+                    "account_id": account,
+                    "kek_id": wrapped.kek_id,
+                    "nonce": wrapped.sealed.nonce,
+                    "wrapped": wrapped.sealed.ciphertext,
+                    "created_at": now,
+                },
             )
         return seal(key, content.encode(), table=_TABLE, row=request_id, account=account)
 

@@ -33,7 +33,7 @@ class Gateway:
             Store("main database", settings.database_url.get_secret_value()),
             Store("key database", settings.keys_database_url.get_secret_value()),
         )
-        self.log = Log(settings.log_file)
+        self.log = Log(settings.log_file, to_stderr=settings.log_to_stderr)
         self.vault = Vault(self.stores, KeyRing(settings.key_encryption_keys))
         self.meter = Meter(self.stores, self.vault)
         self._threads = ThreadPoolExecutor(_DATABASE_THREADS, thread_name_prefix="gateway-database")

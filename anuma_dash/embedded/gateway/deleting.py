@@ -16,6 +16,7 @@ from .deletions import BACKUPS_EXPIRE, UNFINISHED, scope_of
 from .erasure import covered, erase_batch, identifiers
 from .samples import Samples, cipher_pieces, take_samples
 from .search import Search, Searched
+from .settings import BUILT_IN_PROVIDER
 from .tables import deletions
 
 _CHECKPOINT_SECONDS: Final = 5.0
@@ -111,7 +112,7 @@ class Deleting:
         places = []
         for name in json.loads(row.providers):
             known = terms.get(name)
-            if name != "anuma":
+            if name != BUILT_IN_PROVIDER:
                 said = f"Its terms: retention {known.retention}; training {known.training}." if known else ""
                 reason = f"It got these requests and keeps what its own terms say. {said}".strip()
                 places.append(Unreachable(place=f"model provider {name}", reason=reason))

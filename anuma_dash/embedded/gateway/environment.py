@@ -78,6 +78,7 @@ class _Reader:
             "key_encryption_keys": self._key_encryption_keys(),
             "providers": self._providers(),
             "log_file": self._log_file(),
+            "log_to_stderr": self._get("LOG_TO_STDERR") or True,
             "deletion_batch": self._get("DELETION_BATCH") or 500,
         }
 

@@ -23,9 +23,10 @@ _OURS = Path(__file__).parent
 class Log:
     """The gateway's log. One per application, so that two in one process do not share files."""
 
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, file: Path | None, *, to_stderr: bool = True) -> None:
         self.file = file
-        self._lines = _Lines(file)
+        self.to_stderr = to_stderr
+        self._lines = _Lines(file, to_stderr)
         self._logger: Any = structlog.wrap_logger(
             self._lines,
             processors=[
@@ -58,11 +59,13 @@ class Log:
 
 
 class _Lines:
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, file: Path | None, to_stderr: bool) -> None:
+        self._to_stderr = to_stderr
         self._file = RotatingFileHandler(file, maxBytes=_MAX_BYTES, backupCount=_KEPT_FILES) if file else None
 
     def msg(self, line: str) -> None:
-        sys.stderr.write(line + "\n")
+        if self._to_stderr:
+            sys.stderr.write(line + "\n")
         if self._file:
             self._file.handle(logging.makeLogRecord({"msg": line}))
 

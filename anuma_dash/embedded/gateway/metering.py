@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from anuma_dash.gateway.schemas import Decision, DeletionScope
 
@@ -26,6 +26,15 @@ from .tables import (
 )
 
 MILLION = 1_000_000
+_KEY_REFUSED = (401, 403)
+
+# Statements of the hot path are built once: building one takes longer than executing it.
+_NEW_REQUEST = insert(requests)
+_NEW_CONTENT = insert(request_contents)
+_KEY_USED = update(api_keys).where(api_keys.c.id == bindparam("key")).values(last_used_at=bindparam("at"))
+_DELETIONS_SINCE = select(deletions.c.scope).where(
+    deletions.c.account_id == bindparam("account"), deletions.c.requested_at >= bindparam("arrived_at")
+)
 
 
 @dataclass(frozen=True)
@@ -135,11 +144,7 @@ def _no_content(record: Record) -> Decision:
 
 def _is_deleted(connection: Connection, record: Record) -> bool:
     """Whether a deletion accepted while the request was under way covers it."""
-    scopes = connection.scalars(
-        select(deletions.c.scope).where(
-            deletions.c.account_id == record.account, deletions.c.requested_at >= record.arrived_at
-        )
-    )
+    scopes = connection.scalars(_DELETIONS_SINCE, {"account": record.account, "arrived_at": record.arrived_at})
     return any(_covers(DeletionScope.model_validate_json(scope), record) for scope in scopes)
 
 
@@ -160,7 +165,7 @@ def _insert_request(connection: Connection, record: Record, decision: Decision, 
         "content_bytes": stored_bytes,
         "policy_epoch_at_write": epoch,
     }
-    connection.execute(insert(requests).values(values))
+    connection.execute(_NEW_REQUEST, values)
     day, cost = record.arrived_at.date(), values["cost_micro_usd"]
     add_up(
         connection,
@@ -175,9 +180,8 @@ def _insert_request(connection: Connection, record: Record, decision: Decision, 
     )
     month = {"key_id": record.key_id, "month": first_of_month(day)}
     add_up(connection, key_months, month, {"requests": 1, "cost_micro_usd": cost})
-    if not record.is_test:
-        used = update(api_keys).where(api_keys.c.id == record.key_id)
-        connection.execute(used.values(last_used_at=record.arrived_at))
+    if not record.is_test and record.status not in _KEY_REFUSED:
+        connection.execute(_KEY_USED, {"key": record.key_id, "at": record.arrived_at})
 
 
 def _columns(record: Record) -> dict[str, Any]:
@@ -215,15 +219,16 @@ def _columns(record: Record) -> dict[str, Any]:
 
 def _insert_content(connection: Connection, record: Record, sealed: Sealed, size: int) -> None:
     connection.execute(
-        insert(request_contents).values(
-            request_id=record.id,
-            account_id=record.account,
-            created_at=record.arrived_at,
-            created_by=record.created_by,
-            provider=record.provider,
-            nonce=sealed.nonce,
-            ciphertext=sealed.ciphertext,
-        )
+        _NEW_CONTENT,
+        {
+            "request_id": record.id,
+            "account_id": record.account,
+            "created_at": record.arrived_at,
+            "created_by": record.created_by,
+            "provider": record.provider,
+            "nonce": sealed.nonce,
+            "ciphertext": sealed.ciphertext,
+        },
     )
     day = {"account_id": record.account, "day": record.arrived_at.date()}
     add_up(connection, content_days, day, {"entries": 1, "bytes": size})

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
+
+from anuma_dash.gateway.schemas import Problem
 
 from .internal.application import internal_api
 
 
+def contract() -> dict[str, Any]:
+    """The contract."""
+    specification: dict[str, Any] = internal_api().openapi()
+    specification["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+    return specification
+
+
 def contract_yaml() -> str:
     """The contract, as it must stand in the file."""
-    return yaml.safe_dump(internal_api().openapi(), sort_keys=False, allow_unicode=True, width=110)
+    return yaml.safe_dump(contract(), sort_keys=False, allow_unicode=True, width=110)

@@ -10,7 +10,7 @@ from typing import Final, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from anuma_dash.gateway.schemas import (
     ControlInEffect,
@@ -47,6 +47,14 @@ class Policy(BaseModel):
     account_status: str
     epoch: int
     state: State
+
+
+_HOLD = select(accounts.c.id).where(accounts.c.id == bindparam("account")).with_for_update(read=True)
+_READ = (
+    select(accounts.c.status, controls.c.epoch, controls.c.state)
+    .join(controls, controls.c.account_id == accounts.c.id)
+    .where(accounts.c.id == bindparam("account"))
+)
 
 
 def new_state(since: datetime) -> State:
@@ -89,14 +97,9 @@ def read_policy(connection: Connection, account: UUID, *, steady: bool = False) 
         steady: hold off changes until this transaction ends (PostgreSQL; SQLite's writes are one at a time anyway).
     """
     if steady:  # a statement of its own: what follows sees what was committed while this one waited
-        connection.execute(select(accounts.c.id).where(accounts.c.id == account).with_for_update(read=True))
-    query = (
-        select(accounts.c.status, controls.c.epoch, controls.c.state)
-        .join(controls, controls.c.account_id == accounts.c.id)
-        .where(accounts.c.id == account)
-    )
-    row = connection.execute(query).one()
-    return Policy(account_status=row.status, epoch=row.epoch, state=parse_state(row.state))
+        connection.execute(_HOLD, {"account": account})
+    row = connection.execute(_READ, {"account": account}).one()
+    return Policy.model_construct(account_status=row.status, epoch=row.epoch, state=parse_state(row.state))
 
 
 def decide(policy: Policy, control: ControlName, key_id: UUID, person: UUID | None) -> Decision:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError, StatementError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -59,6 +60,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(StatementError, _unstorable)
+    app.add_exception_handler(OverflowError, _unstorable)
     app.add_exception_handler(Exception, _failed)
 
 
@@ -75,6 +78,13 @@ async def _invalid(_request: Request, error: Exception) -> Response:
         for item in error.errors()[:10]
     ]
     return response(Refused(422, "invalid_request", "; ".join(found)))
+
+
+async def _unstorable(_request: Request, error: Exception) -> Response:
+    """Well-formed values that no database holds: a NUL in a name, a time before the year 1 in UTC."""
+    if isinstance(error, (DataError, OverflowError)) or isinstance(getattr(error, "orig", None), OverflowError):
+        return response(Refused(422, "invalid_request", "A value is out of range."))
+    raise error
 
 
 async def _failed(_request: Request, error: Exception) -> Response:

@@ -62,7 +62,7 @@ def take_samples(stores: Stores, vault: Vault, account: UUID, condition: ColumnE
 
 
 def _text_pieces(content: Content) -> set[bytes]:
-    texts = [message.text.encode("utf-8", "replace") for message in (*content.prompt, *content.response)]
+    texts = [message.text.encode() for message in (*content.prompt, *content.response)]
     longest = sorted(texts, key=len, reverse=True)[:_TEXTS_PER_ITEM]
     return {text[-_PIECE_BYTES:] for text in longest if len(text) >= _SHORTEST_BYTES}
 

@@ -62,16 +62,11 @@ class Search:
 
     def unreachable(self) -> list[Unreachable]:
         """What no search from here can look into."""
-        places = [
-            (
-                "standard error of the gateway",
-                "Whoever runs the gateway collects it. The gateway writes no content there.",
-            ),
-            (
-                "freed blocks and snapshots of the disks",
-                "The operating system gives no access. What was stored there was encrypted.",
-            ),
-        ]
+        reason = "The operating system gives no access. What was stored there was encrypted."
+        places = [("freed blocks and snapshots of the disks", reason)]
+        if self._log.to_stderr:
+            reason = "Whoever runs the gateway collects it. The gateway writes no content there."
+            places.append(("standard error of the gateway", reason))
         if self._stores.main.sqlite_file is None:
             reason = "The server gives no access to them. What was stored there was encrypted."
             places.append(("PostgreSQL's write-ahead log and free pages", reason))

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretBytes, SecretStr, model_validator
 
 ECHO_MODEL = "anuma/echo"
+BUILT_IN_PROVIDER = "anuma"
 
 
 class _Frozen(BaseModel):
@@ -64,6 +65,7 @@ class Settings(_Frozen):
     """The first one wraps new data keys; the others still unwrap."""
     providers: tuple[Provider, ...] = ()
     log_file: Path | None = None
+    log_to_stderr: bool = True
     max_body_bytes: Annotated[int, Field(gt=0)] = 10 * 1024 * 1024
     deletion_batch: Annotated[int, Field(gt=0, le=5000)] = 500
     """Rows that a deletion erases in one transaction."""
@@ -74,6 +76,9 @@ class Settings(_Frozen):
         models = [model.id for provider in self.providers for model in provider.models]
         if len(set(models)) != len(models) or ECHO_MODEL in models:
             raise ValueError("providers: each model id may be given once, and anuma/echo is built in")
+        names = [BUILT_IN_PROVIDER, *(provider.name for provider in self.providers)]
+        if len(set(names)) != len(names):
+            raise ValueError(f"providers: each name may be given once, and {BUILT_IN_PROVIDER} is built in")
         identifiers = [key.id for key in self.key_encryption_keys]
         if len(set(identifiers)) != len(identifiers):
             raise ValueError("key-encryption keys: each identifier may be given once")

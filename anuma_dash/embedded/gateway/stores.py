@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -19,6 +20,7 @@ DATABASE_ERRORS = (OperationalError, InterfaceError, PoolTimeout)
 """What a database that is down, locked or full raises."""
 
 _BUSY_SECONDS = 5.0
+_POSTGRES_OPTIONS = "-c lock_timeout=10s -c timezone=UTC"
 
 
 class Store:
@@ -34,7 +36,14 @@ class Store:
         self.sqlite_file = Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
         self._turn = threading.Lock()
         if self.sqlite_file is None:
-            engine = create_engine(parsed, hide_parameters=True, pool_size=8, max_overflow=8, pool_pre_ping=True)
+            engine = create_engine(
+                parsed,
+                hide_parameters=True,
+                pool_size=8,
+                max_overflow=8,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": int(_BUSY_SECONDS), "options": _POSTGRES_OPTIONS},
+            )
             self._reading = self._writing = self._durable = engine
         else:
             self._reading = _sqlite_engine(url, "DEFERRED", "NORMAL")
@@ -98,13 +107,17 @@ def add_up(connection: Connection, table: Table, row: Mapping[str, Any], sums: M
         row: the primary key's values.
         sums: what to add per column; negative to take away.
     """
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(table).values(**row, **sums)
-    connection.execute(
-        insert.on_conflict_do_update(
-            index_elements=list(row), set_={name: table.c[name] + insert.excluded[name] for name in sums}
-        )
-    )
+    statement = _adding(connection.dialect.name, table, tuple(row), tuple(sums))
+    connection.execute(statement, {**row, **sums})
+
+
+@lru_cache
+def _adding(dialect: str, table: Table, keys: tuple[str, ...], sums: tuple[str, ...]) -> Insert:
+    """Built once: making a statement takes longer than executing it."""
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    added = {name: table.c[name] + insert.excluded[name] for name in sums}
+    statement: Insert = insert.on_conflict_do_update(index_elements=list(keys), set_=added)
+    return statement
 
 
 def _sqlite_engine(url: str, begin: Literal["DEFERRED", "IMMEDIATE"], synchronous: Literal["NORMAL", "FULL"]) -> Engine:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from flask import current_app, url_for
 from flask.typing import ResponseReturnValue
 
-from anuma_dash.features.overview import blueprint
+from anuma_dash.errors import GatewayError
+from anuma_dash.features import attention_hooks
+from anuma_dash.features.overview import blueprint, presentation, service
+from anuma_dash.gateway.schemas import Overview
+from anuma_dash.identity import Permission
+from anuma_dash.web import formats
 from anuma_dash.web.access import access
+from anuma_dash.web.problems import gateway_problem
 from anuma_dash.web.render import page
-from anuma_dash.web.state import services, viewer
+from anuma_dash.web.snippets import call_snippets
+from anuma_dash.web.state import account, actor, now, services, signed_in, viewer
+
+MANAGE_KEYS = (Permission.MANAGE_KEYS, Permission.MANAGE_OWN_KEYS)
 
 
 @blueprint.get("/")
-@access(anonymous=True)
+@access(anonymous=True, support="read")
 def index() -> ResponseReturnValue:
     """Signed out: what this is. Signed in: the overview."""
-    if viewer() is None:
+    found = viewer()
+    if found is None:
         return page(
             "sign_in/index.html",
             providers=services().settings.sign_in_providers,
@@ -22,4 +35,51 @@ def index() -> ResponseReturnValue:
             problem="",
             sign_up=services().settings.sign_up,
         )
-    return page("overview/index.html")
+    greeting = presentation.greeting(now().astimezone(formats.time_zone()), found.user.name)
+    if found.account is None:
+        return page("overview/no_account.html", greeting=greeting)
+    actor().require(Permission.READ_OVERVIEW)
+    return _overview(greeting)
+
+
+def _overview(greeting: str) -> ResponseReturnValue:
+    overview, problem = None, ""
+    try:
+        overview = services().gateway.overview(actor(), account().id)
+    except GatewayError as error:
+        problem = gateway_problem(error)
+    controls = overview.controls if overview else None
+    context: dict[str, Any] = {
+        "greeting": greeting,
+        "overview": overview,
+        "problem": problem,
+        "logging": service.logging_state(services().db, account().id, controls),
+        "may_read_requests": actor().may(Permission.READ_REQUESTS),
+        "may_make_keys": any(actor().may(permission) for permission in MANAGE_KEYS),
+        "controls_url": _url("data_controls.index"),
+        "attention": _attention(overview),
+    }
+    if overview is not None and overview.requests_ever == 0:
+        context["snippets"] = call_snippets(services().settings.gateway_public_url)
+        context["has_chosen"] = service.has_chosen(services().db, account().id)
+        context["first_name"] = signed_in().user.name.split()[0]
+        return page("overview/first_day.html", **context)
+    if overview is not None:
+        context["chart"], context["chart_title"], context["chart_unit"], context["peak"] = presentation.spend_chart(
+            overview
+        )
+        context["failed_share"] = presentation.failed_share(overview)
+    return page("overview/index.html", **context)
+
+
+def _attention(overview: Overview | None) -> list[tuple[str, str]]:
+    found = service.attention(services().db, services().clock, actor(), account().id)
+    if actor().may(Permission.READ_KEYS):
+        for hook in attention_hooks():
+            found += hook(services().db, services().clock, account().id, overview)
+    return [(item.phrase, _url(item.endpoint, **item.arguments)) for item in found]
+
+
+def _url(endpoint: str, **arguments: Any) -> str:
+    """The address of another feature's page; "" while that feature is not there."""
+    return url_for(endpoint, **arguments) if endpoint in current_app.view_functions else ""

@@ -132,7 +132,10 @@ def _reauthenticated(attempt: SignInAttempt, identity: Identity) -> ResponseRetu
 
 def _signed_in(provider: Provider, attempt: SignInAttempt, identity: Identity) -> ResponseReturnValue:
     settings = services().settings
-    with services().db.transaction() as tx:
+    found = viewer()
+    with services().db.transaction(durable=True) as tx:
+        if found is not None:
+            service.sign_out(tx, actor(), found.session, now())
         started = service.start(tx, settings, actor(), provider.slug, identity, _device(), now())
     if started:
         response = make_response(redirect(attempt.next_path, 303))

@@ -138,10 +138,27 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_control_changes_next_try_at"), ["next_try_at"], unique=False)
 
     op.create_table(
+        "control_tests",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("control", sa.String(length=30), nullable=False),
+        sa.Column("key_name", sa.String(length=100), nullable=False),
+        sa.Column("tested_by", sa.Uuid(), nullable=True),
+        sa.Column("tested_by_name", sa.String(length=200), nullable=False),
+        sa.Column("tested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("report", sa.JSON(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_control_tests_account_id_accounts")),
+        sa.ForeignKeyConstraint(["tested_by"], ["users.id"], name=op.f("fk_control_tests_tested_by_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_control_tests")),
+    )
+    with op.batch_alter_table("control_tests", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_control_tests_account_id"), ["account_id"], unique=False)
+
+    op.create_table(
         "deletions",
         sa.Column("category", sa.String(length=30), nullable=False),
         sa.Column("scope", sa.JSON(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("requested_by", sa.Uuid(), nullable=True),
         sa.Column("requested_by_name", sa.String(length=200), nullable=False),
@@ -162,6 +179,65 @@ def upgrade() -> None:
     with op.batch_alter_table("deletions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_deletions_account_id"), ["account_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_deletions_next_try_at"), ["next_try_at"], unique=False)
+
+    op.create_table(
+        "key_intents",
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("environment", sa.String(length=8), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=300), nullable=True),
+        sa.Column("key_id", sa.Uuid(), nullable=True),
+        sa.Column("last_four", sa.String(length=4), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_try_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_failure", sa.String(length=300), nullable=True),
+        sa.CheckConstraint(
+            "outcome IN ('pending', 'done', 'refused', 'unknown', 'withdrawn')", name=op.f("ck_key_intents_outcome")
+        ),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_key_intents_account_id_accounts")),
+        sa.ForeignKeyConstraint(["created_by"], ["users.id"], name=op.f("fk_key_intents_created_by_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_intents")),
+    )
+    with op.batch_alter_table("key_intents", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_key_intents_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_key_intents_key_id"), ["key_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_key_intents_next_try_at"), ["next_try_at"], unique=False)
+
+    op.create_table(
+        "key_revocations",
+        sa.Column("key_id", sa.Uuid(), nullable=False),
+        sa.Column("key_name", sa.String(length=200), nullable=False),
+        sa.Column("key_last_four", sa.String(length=8), nullable=False),
+        sa.Column("requested_by", sa.Uuid(), nullable=True),
+        sa.Column("requested_by_name", sa.String(length=200), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("in_effect_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_try_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_failure", sa.String(length=300), nullable=True),
+        sa.CheckConstraint("outcome IN ('pending', 'in_effect')", name=op.f("ck_key_revocations_outcome")),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_key_revocations_account_id_accounts")),
+        sa.ForeignKeyConstraint(["requested_by"], ["users.id"], name=op.f("fk_key_revocations_requested_by_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_revocations")),
+        sa.UniqueConstraint("account_id", "key_id", name=op.f("uq_key_revocations_account_id_key_id")),
+    )
+    with op.batch_alter_table("key_revocations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_key_revocations_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_key_revocations_next_try_at"), ["next_try_at"], unique=False)
 
     op.create_table(
         "memberships",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from anuma_dash.gateway.schemas import CONTRACT_VERSION, Problem
+from anuma_dash.gateway.schemas import CONTRACT_VERSION
 
 from .. import problems
 from . import accounts, canary, contract, controls, deletions, keys, requests, summaries
@@ -45,4 +45,4 @@ def internal_api() -> FastAPI:
 
 
 def _problem_content() -> dict[str, object]:
-    return {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, status
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import insert, select, update
 
 from anuma_dash.gateway.schemas import Canary, Decision, NewCanary, StoreScan
 
@@ -20,14 +20,14 @@ from ..encryption import Unreadable
 from ..identifiers import uuid7
 from ..metering import Settled
 from ..problems import Refused
-from ..public.admission import Admitted, find
+from ..public.admission import Admitted, admit_by_id
 from ..public.chat import parse_order
 from ..public.completions import ENDPOINT, complete
 from ..public.echo import Echo
 from ..public.exchange import Exchange
 from ..search import Search
 from ..settings import ECHO_MODEL
-from ..tables import api_keys, canaries
+from ..tables import canaries
 from . import idempotency
 from .callers import Caller, Writer
 
@@ -74,8 +74,7 @@ def _check_pause(last: datetime, now: datetime) -> None:
 
 
 def _admit(caller: Caller, key_id: UUID) -> Admitted:
-    own = and_(api_keys.c.id == key_id, api_keys.c.account_id == caller.account)
-    admitted = find(caller.gateway.stores.main, own, caller.gateway.now())
+    admitted = admit_by_id(caller.gateway.stores.main, caller.account, key_id, caller.gateway.now())
     if admitted is None:
         raise problems.not_found()
     if admitted.refusal is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from .listing import After, Limit, keyset, page
 from .request_rows import content_decision, select_requests, show_request, show_summary
 
 router = APIRouter(tags=["requests"])
+_MILLISECOND = timedelta(milliseconds=1)
+"""As fine as the time in an identifier is ordered for certain."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Filters:
         if self.from_ is not None:
             found += [column.id >= first_uuid7(self.from_), column.created_at >= self.from_]
         if self.to is not None:
-            found += [column.created_at < self.to]
+            found += [column.id < first_uuid7(self.to + _MILLISECOND), column.created_at < self.to]
         if not self.include_tests:
             found.append(not_(column.is_test))
         return and_(*found)
@@ -66,8 +69,9 @@ def list_requests(
     now = caller.gateway.now()
     with caller.gateway.stores.main.read() as connection:
         policy = read_policy(connection, caller.account)
-        query = select_requests(caller.account).where(filters.condition(), _content(filters, policy, caller))
-        rows = connection.execute(keyset(query, requests.c.id, after, limit)).all()
+        query = keyset(select_requests(caller.account).where(filters.condition()), requests.c.id, after, limit)
+        alternatives = [connection.execute(query.where(one)).all() for one in _content(filters, policy, now)]
+    rows = sorted((row for found in alternatives for row in found), key=lambda row: row.id, reverse=True)
     return page(rows, limit, lambda row: show_summary(row, policy.state, now))
 
 
@@ -107,10 +111,15 @@ def _find(connection: Connection, caller: Caller, request_id: UUID) -> Row[Any]:
     return row
 
 
-def _content(filters: Filters, policy: Policy, caller: Caller) -> ColumnElement[bool]:
+def _content(filters: Filters, policy: Policy, now: datetime) -> list[ColumnElement[bool]]:
+    """Alternatives that exclude each other, so that each of them is a range of one index."""
     if filters.content is None:
-        return true()
-    cutoff = retention_cutoff(policy.state, caller.gateway.now())
-    in_time = true() if cutoff is None else requests.c.created_at > cutoff
-    stored = and_(requests.c.content_stored, in_time)
-    return stored if filters.content == "stored" else not_(stored)
+        return [true()]
+    column, cutoff = requests.c, retention_cutoff(policy.state, now)
+    stored, kept_out = column.content_stored, not_(column.content_stored)
+    if cutoff is None:
+        return [stored if filters.content == "stored" else kept_out]
+    if filters.content == "stored":
+        return [and_(stored, column.id >= first_uuid7(cutoff), column.created_at > cutoff)]
+    past = and_(stored, column.id < first_uuid7(cutoff + _MILLISECOND), column.created_at <= cutoff)
+    return [kept_out, past]

@@ -1,10 +1,9 @@
-"""The dashboard's public keys: a JWKS file, read again when an unknown `kid` shows up, but not at will."""
+"""The dashboard's public keys: a JWKS file, read again when it has changed, however many unknown `kid`s are tried."""
 
 from __future__ import annotations
 
 import json
 import threading
-import time
 from pathlib import Path
 from typing import Final
 
@@ -16,38 +15,35 @@ from ..logs import Log
 MAX_KEYS: Final = 2
 """The present key and the next one: enough to rotate."""
 
-_REREAD_SECONDS: Final = 1.0
-
 
 class TrustedKeys:
-    """Finds keys by `kid`."""
+    """Finds keys by `kid`. A file that cannot be used changes nothing; the log says so."""
 
     def __init__(self, file: Path, log: Log) -> None:
         self._file = file
         self._log = log
         self._keys: dict[str, ECKey] = {}
-        self._read_at = float("-inf")
+        self._version: tuple[int, ...] = ()
         self._turn = threading.Lock()
 
     def find(self, kid: str) -> ECKey | None:
-        """The key of that name. An unknown name reads the file again, at most once a second."""
-        key = self._keys.get(kid)
-        if key is not None:
-            return key
+        """The key of that name, if the file as it is now has it."""
         with self._turn:
-            if time.monotonic() - self._read_at >= _REREAD_SECONDS:
-                self._read_at = time.monotonic()
-                self._read()
-        return self._keys.get(kid)
+            self._read_if_changed()
+            return self._keys.get(kid)
 
-    def _read(self) -> None:
+    def _read_if_changed(self) -> None:
         try:
+            found = self._file.stat()
+            version = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if version == self._version:
+                return
+            self._version = version
             keys = KeySet.import_key_set(json.loads(self._file.read_text())).keys
-            found = {key.kid: key for key in keys if isinstance(key, ECKey) and key.kid}
         except (OSError, ValueError, TypeError, KeyError, JoseError) as error:
             self._log.error("trusted_keys_unreadable", error)
             return
-        usable = {kid: key for kid, key in found.items() if key.curve_name == "P-256"}
+        usable = {k.kid: k for k in keys if isinstance(k, ECKey) and k.kid and k.curve_name == "P-256"}
         if len(keys) > MAX_KEYS or len(usable) != len(keys):
             self._log.error("trusted_keys_refused", keys=len(keys), usable=len(usable), at_most=MAX_KEYS)
             return

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import Select, bindparam, select
 from starlette.datastructures import Headers
 
 from anuma_dash.gateway.schemas import Decision
@@ -17,6 +18,24 @@ from ..stores import Store
 from ..tables import accounts, api_keys, controls
 from . import refusals
 from .refusals import Refusal
+
+_KEY = (
+    select(
+        api_keys.c.id,
+        api_keys.c.account_id,
+        api_keys.c.created_by,
+        api_keys.c.environment,
+        api_keys.c.expires_at,
+        api_keys.c.revoked_at,
+        accounts.c.status,
+        controls.c.epoch,
+        controls.c.state,
+    )
+    .join(accounts, accounts.c.id == api_keys.c.account_id)
+    .join(controls, controls.c.account_id == accounts.c.id)
+)
+_BY_FINGERPRINT = _KEY.where(api_keys.c.fingerprint == bindparam("fingerprint"))
+_BY_ID = _KEY.where(api_keys.c.id == bindparam("id"), api_keys.c.account_id == bindparam("account"))
 
 
 @dataclass(frozen=True)
@@ -59,32 +78,20 @@ def admit(store: Store, presented: str, now: datetime) -> Admitted:
     Raises:
         Refusal: nobody's key.
     """
-    admitted = find(store, api_keys.c.fingerprint == key_format.fingerprint(presented), now)
+    admitted = _find(store, _BY_FINGERPRINT, {"fingerprint": key_format.fingerprint(presented)}, now)
     if admitted is None:
         raise refusals.unknown_key()
     return admitted
 
 
-def find(store: Store, condition: ColumnElement[bool], now: datetime) -> Admitted | None:
-    """A key with its account and policy, in one query."""
-    query = (
-        select(
-            api_keys.c.id,
-            api_keys.c.account_id,
-            api_keys.c.created_by,
-            api_keys.c.environment,
-            api_keys.c.expires_at,
-            api_keys.c.revoked_at,
-            accounts.c.status,
-            controls.c.epoch,
-            controls.c.state,
-        )
-        .join(accounts, accounts.c.id == api_keys.c.account_id)
-        .join(controls, controls.c.account_id == accounts.c.id)
-        .where(condition)
-    )
+def admit_by_id(store: Store, account: UUID, key_id: UUID, now: datetime) -> Admitted | None:
+    """A key of this account, without its secret: for requests that the gateway makes itself."""
+    return _find(store, _BY_ID, {"id": key_id, "account": account}, now)
+
+
+def _find(store: Store, query: Select[Any], which: dict[str, Any], now: datetime) -> Admitted | None:
     with store.read() as connection:
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(query, which).one_or_none()
     if row is None:
         return None
     policy = Policy.model_construct(account_status=row.status, epoch=row.epoch, state=parse_state(row.state))

@@ -60,7 +60,17 @@ def message_of(message: dict[str, Any]) -> Message:
     parts = content if isinstance(content, list) else [content]
     texts = [text for part in parts if (text := _part_text(part))]
     texts += [json.dumps(message[name]) for name in ("tool_calls", "function_call") if message.get(name)]
-    return Message(role=str(message.get("role", "assistant"))[:64], text="\n".join(texts))
+    role = str(message.get("role", "assistant"))[:64]
+    return Message(role=whole_text(role), text=whole_text("\n".join(texts)))
+
+
+def whole_text(text: str) -> str:
+    """JSON can spell halves of surrogate pairs: halves that meet are joined, the others replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def response_messages(answer: dict[str, Any]) -> tuple[Message, ...]:
@@ -72,7 +82,7 @@ def response_messages(answer: dict[str, Any]) -> tuple[Message, ...]:
 
 def estimate_tokens(texts: Iterable[str]) -> int:
     """A deterministic estimate: four bytes of UTF-8 to a token, rounded up."""
-    total = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    total = sum(len(text.encode()) for text in texts)
     return -(-total // _BYTES_PER_TOKEN)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from ..metering import Price
-from ..settings import ECHO_MODEL
+from ..settings import BUILT_IN_PROVIDER, ECHO_MODEL
 from .chat import Order, estimate_tokens
 
 _PIECE = 24
@@ -19,7 +19,7 @@ class Echo:
     """The built-in route."""
 
     model = ECHO_MODEL
-    provider = "anuma"
+    provider = BUILT_IN_PROVIDER
     retention = "none: built into this gateway"
     training = "none: built into this gateway"
     price = Price(source="free")

@@ -9,6 +9,7 @@ from typing import Any
 from anuma_dash.gateway.schemas import Message
 
 from . import refusals
+from .chat import whole_text
 from .exchange import Exchange
 
 DONE = b"data: [DONE]\n\n"
@@ -32,7 +33,7 @@ class Relay:
             Refusal: the provider reported an error, or sent garbage.
         """
         data = _data(event)
-        if data is None:
+        if not data:
             return event  # a comment: keeps the connection alive
         if data == b"[DONE]":
             self._finished = True
@@ -65,7 +66,8 @@ class Relay:
 
     def heard(self) -> list[Message]:
         """The response so far."""
-        return [Message(role="assistant", text="".join(words)) for _, words in sorted(self._words.items())]
+        texts = (whole_text("".join(words)) for _, words in sorted(self._words.items()))
+        return [Message(role="assistant", text=text) for text in texts]
 
     def _hear(self, choices: list[Any]) -> None:
         for choice in choices:
@@ -95,9 +97,9 @@ def _words(delta: object) -> Iterator[str]:
             yield from (function[n] for n in ("name", "arguments") if isinstance(function.get(n), str))
 
 
-def _data(event: bytes) -> bytes | None:
+def _data(event: bytes) -> bytes:
     lines = [line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")]
-    return b"\n".join(lines) if lines else None
+    return b"\n".join(lines)
 
 
 def _parse(data: bytes) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def _parse(data: bytes) -> dict[str, Any]:
         chunk = json.loads(data)
     except (ValueError, RecursionError):
         raise refusals.provider_failed() from None
-    if not isinstance(chunk, dict) or "error" in chunk:
+    if not isinstance(chunk, dict) or chunk.get("error"):
         raise refusals.provider_failed()
     return chunk
 

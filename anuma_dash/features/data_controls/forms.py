@@ -1,0 +1,63 @@
+"""The forms of the data controls."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from wtforms import BooleanField, Form, HiddenField
+
+MOST_ITEMS = 10**12
+
+
+class AcceptForm(Form):
+    """The wanted state, and for `on` the acceptance of one exact text."""
+
+    state = HiddenField()
+    sha256 = HiddenField()
+    accepted = BooleanField("I have read this, and want it to be stored")
+
+    @property
+    def wanted(self) -> bool | None:
+        """On or off; None if the form says neither."""
+        return {"on": True, "off": False}.get(self.state.data or "")
+
+    @property
+    def accepted_sha256(self) -> str | None:
+        """The hash of the text that was accepted; None without the tick."""
+        return (self.sha256.data or "") if self.accepted.data else None
+
+    def refuse(self, message: str) -> None:
+        """Say beside the box what is missing. A text that has changed is not accepted yet, whatever was ticked."""
+        self.accepted.errors = [message]
+        self.accepted.data = False
+
+
+class TestForm(Form):
+    """Which key to test with."""
+
+    __test__ = False
+
+    key = HiddenField()
+    test = HiddenField()
+
+    @property
+    def token(self) -> UUID | None:
+        """The form's own token: sending it twice tests once."""
+        return _uuid(self.test.data)
+
+    @property
+    def key_id(self) -> UUID | None:
+        """The chosen key."""
+        return _uuid(self.key.data)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None
+
+
+def item_count(text: str) -> int | None:
+    """A number of stored items as a form bears it; None if it is not one."""
+    return int(text) if text.isascii() and text.isdigit() and int(text) <= MOST_ITEMS else None

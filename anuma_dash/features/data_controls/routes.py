@@ -1,0 +1,195 @@
+"""The pages of the data controls. Every change sends the state that is wanted, never "flip"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from flask import Response, current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from anuma_dash.db import new_id
+from anuma_dash.domain import controls
+from anuma_dash.domain.controls import Control, find_control
+from anuma_dash.domain.disclosures import current_disclosure
+from anuma_dash.errors import GatewayRefused, Invalid
+from anuma_dash.features.data_controls import blueprint, service
+from anuma_dash.features.data_controls.forms import AcceptForm, TestForm, item_count
+from anuma_dash.identity import Permission
+from anuma_dash.web.access import access, leave_for
+from anuma_dash.web.flashes import flash
+from anuma_dash.web.limits import limiter
+from anuma_dash.web.render import page, wants_fragment
+from anuma_dash.web.state import account, actor, now, services
+
+CHANGES_A_MINUTE = limiter.limit("60 per minute")
+
+
+@blueprint.get("/data-controls")
+@access(Permission.READ_CONTROLS)
+def index() -> ResponseReturnValue:
+    """Every control, what is stored, and the last tests."""
+    return _draw(None)
+
+
+@blueprint.get("/data-controls/<slug>")
+@access(Permission.READ_CONTROLS)
+def show(slug: str) -> ResponseReturnValue:
+    """One control, as it asks for itself while a change is on its way; without htmx, the whole page."""
+    return _draw(find_control(slug), fragment=["control"])
+
+
+@blueprint.get("/data-controls/<slug>/edit")
+@access(Permission.CHANGE_CONTROLS)
+def edit(slug: str) -> ResponseReturnValue:
+    """The disclosure that must be accepted to switch a control on."""
+    return _draw_disclosure(find_control(slug), AcceptForm())
+
+
+@blueprint.post("/data-controls/<slug>")
+@access(Permission.CHANGE_CONTROLS)
+@CHANGES_A_MINUTE
+def update(slug: str) -> ResponseReturnValue:
+    """Ask for a control to be on or off."""
+    control, form = find_control(slug), AcceptForm(request.form)
+    wanted = form.wanted
+    if wanted is None:
+        raise Invalid("The form did not say whether it should be on or off.", field="state")
+    try:
+        change = controls.request_control(
+            services().context, actor(), account().id, control, enabled=wanted, accepted_sha256=form.accepted_sha256
+        )
+    except Invalid as error:
+        form.refuse(str(error))
+        return _draw_disclosure(control, form, status=422)
+    return _changed(control, change)
+
+
+@blueprint.post("/data-controls/<slug>/repetition")
+@access(Permission.CHANGE_CONTROLS)
+@CHANGES_A_MINUTE
+def repetition(slug: str) -> ResponseReturnValue:
+    """Send the last choice again, because the gateway obeys settings that are not ours."""
+    control = find_control(slug)
+    return _changed(control, controls.ask_again(services().context, actor(), account().id))
+
+
+def _changed(control: Control, change: controls.ControlChange) -> ResponseReturnValue:
+    word = "on" if change.state[control.name]["enabled"] else "off"
+    if change.outcome == "in_effect":
+        flash("ok", f"{control.label} is {word}, confirmed by the gateway.")
+    elif change.outcome == "pending":
+        flash("wait", f"Turning {control.label.lower()} {word} is requested; the gateway has not confirmed it yet.")
+    else:
+        flash("wait", f"Another request for {control.label.lower()} came in the meantime. The page shows that one.")
+    return _answer(control)
+
+
+@blueprint.post("/data-controls/<slug>/keeping")
+@access(Permission.CHANGE_CONTROLS)
+@CHANGES_A_MINUTE
+def keeping(slug: str) -> ResponseReturnValue:
+    """Keep what was stored while the control was on."""
+    control = find_control(slug)
+    count = item_count(request.form.get("count", ""))
+    if count is None:
+        raise Invalid("The form did not say how many stored requests are kept.", field="count")
+    controls.keep_stored_items(services().context, actor(), account().id, control, count)
+    flash("ok", "They are kept. You can delete them at any time.")
+    return _answer(control)
+
+
+@blueprint.post("/data-controls/tests")
+@access(Permission.CHANGE_CONTROLS)
+@CHANGES_A_MINUTE
+def create_test() -> ResponseReturnValue:
+    """Have the gateway test prompt logging under a key."""
+    form = TestForm(request.form)
+    try:
+        if form.token is None or form.key_id is None:
+            raise Invalid("Choose the key to test with.", field="key_id")
+        test = service.test_control(
+            services().context,
+            actor(),
+            account().id,
+            find_control("prompt-logging"),
+            key_id=form.key_id,
+            token=form.token,
+        )
+    except Invalid as error:
+        return _draw(None, fragment=["tests"], status=422, test_problem=str(error))
+    except GatewayRefused as error:
+        if error.status != 429:
+            raise
+        return _too_soon(error.problem.get("retry_after_seconds"))
+    return leave_for(url_for("data_controls.show_test", test_id=test.id))
+
+
+def _too_soon(seconds: object) -> Response:
+    wait = seconds if isinstance(seconds, int) and 0 < seconds <= 3600 else 60
+    problem = f"One test a minute is enough for the gateway. Try again in {wait} s; nothing was lost."
+    response = _draw(None, fragment=["tests"], status=429, test_problem=problem)
+    response.headers["Retry-After"] = str(wait)
+    return response
+
+
+@blueprint.get("/data-controls/tests/<uuid:test_id>")
+@access(Permission.READ_CONTROLS)
+def show_test(test_id: UUID) -> ResponseReturnValue:
+    """What a test found, in plain words."""
+    test = service.find_test(services().context, actor(), account().id, test_id)
+    return page(
+        "data_controls/test.html",
+        breadcrumbs=[("Data controls", url_for("data_controls.index")), ("Test", None)],
+        test=test,
+        found=test.result,
+        verdict=service.verdict(test.result),
+        request_url=_url("requests.show", Permission.READ_REQUESTS, request_id=test.result.request_id),
+    )
+
+
+def _answer(control: Control) -> ResponseReturnValue:
+    if not wants_fragment():
+        return redirect(url_for("data_controls.index", _anchor=control.slug), 303)
+    return _draw(control, fragment=["flash", "control"])
+
+
+def _draw(
+    control: Control | None, *, fragment: Sequence[str] | None = None, status: int = 200, test_problem: str = ""
+) -> Response:
+    found = service.read_controls(services().context, actor(), account().id)
+    may_delete = actor().may(Permission.DELETE_CONTENT) or actor().may(Permission.DELETE_OWN_CONTENT)
+    return page(
+        "data_controls/index.html",
+        fragment=fragment,
+        status=status,
+        controls=found,
+        line=found.line(control) if control else None,
+        now=now(),
+        may_change=actor().may(Permission.CHANGE_CONTROLS),
+        me=actor().user_id,
+        verdict=service.verdict,
+        test_token=str(new_id()),
+        test_problem=test_problem,
+        new_key_url=_url("keys.new", Permission.MANAGE_OWN_KEYS),
+        deletion_url=_url("deletions.new", category="request_content") if may_delete else None,
+        activity_url=_url("activity.index", Permission.READ_ACTIVITY, what="control"),
+    )
+
+
+def _draw_disclosure(control: Control, form: AcceptForm, *, status: int = 200) -> Response:
+    return page(
+        "data_controls/edit.html",
+        fragment="disclosure",
+        status=status,
+        breadcrumbs=[("Data controls", url_for("data_controls.index")), (control.label, None)],
+        control=control,
+        disclosure=current_disclosure(control.name),
+        form=form,
+    )
+
+
+def _url(endpoint: str, *permissions: Permission, **values: object) -> str | None:
+    known = endpoint in current_app.view_functions
+    allowed = not permissions or any(actor().may(permission) for permission in permissions)
+    return url_for(endpoint, **values) if known and allowed else None  # type: ignore[arg-type]

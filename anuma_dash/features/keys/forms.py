@@ -1,0 +1,53 @@
+"""The form of a new key."""
+
+from __future__ import annotations
+
+from unicodedata import category
+from uuid import UUID
+
+from wtforms import Field, Form, HiddenField, RadioField, SelectField, StringField
+from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
+
+ENVIRONMENTS = (
+    ("live", "Live", "Reaches every model of the gateway. Its use is metered."),
+    ("test", "Test", "Reaches the built-in model anuma/echo only, and costs nothing."),
+)
+EXPIRIES = (("never", "Never"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In 365 days"))
+
+
+def _one_line(text: str | None) -> str:
+    # Control characters hide what a name says.
+    words = " ".join((text or "").split())
+    return "".join(character for character in words if category(character) != "Cc")
+
+
+class NewKeyForm(Form):
+    """Name, environment, expiry; and the token that makes sending the form twice make one key."""
+
+    token = HiddenField("Form")
+    name = StringField(
+        "Name",
+        [DataRequired("Give the key a name that says where it is used."), Length(max=100)],
+        filters=[_one_line],
+        description="Where it is used, such as ci or laptop. People in your account see it.",
+    )
+    environment = RadioField(
+        "Environment",
+        [InputRequired("Choose live or test.")],
+        id="f-environment-1",
+        choices=lambda: [(value, label) for value, label, _ in ENVIRONMENTS],
+        default="live",
+    )
+    expiry = SelectField("Expires", choices=lambda: list(EXPIRIES), default="never")
+
+    def validate_token(self, field: Field) -> None:
+        """Refuse a token that no page of ours made."""
+        try:
+            UUID(field.data or "")
+        except ValueError:
+            raise ValidationError("This form is out of date. Send it again.") from None
+
+    @property
+    def expires_in_days(self) -> int | None:
+        """Days until the key expires; None for never."""
+        return None if self.expiry.data == "never" else int(self.expiry.data)

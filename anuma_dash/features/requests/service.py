@@ -1,0 +1,88 @@
+"""Reading the request log from the gateway. Looking at content is recorded."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+from anuma_dash.audit import Event, record
+from anuma_dash.errors import GatewayError, GatewayRefused, NotAllowed, NotFound
+from anuma_dash.features.requests.filters import Filters
+from anuma_dash.gateway import schemas
+from anuma_dash.identity import Actor, Permission
+from anuma_dash.workflows import Context
+
+KEYS_TO_CHOOSE_FROM = 200
+MISSING = "There is no such request."
+
+
+def list_requests(
+    context: Context, actor: Actor, account_id: UUID, filters: Filters, *, after: UUID | None, limit: int
+) -> schemas.Page[schemas.RequestSummary]:
+    """A page of the log, newest first. Raises `GatewayError`."""
+    return context.gateway.requests(actor, account_id, **filters.query(), after=after, limit=limit)
+
+
+def list_requests_and_keys(
+    context: Context, actor: Actor, account_id: UUID, filters: Filters, *, after: UUID | None, limit: int
+) -> tuple[schemas.Page[schemas.RequestSummary], list[schemas.Key]]:
+    """A page of the log, and the keys to choose from; the keys are left out if they cannot be had.
+
+    Raises `GatewayError` if the log cannot be had.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(context.gateway.keys, actor, account_id, limit=KEYS_TO_CHOOSE_FROM)
+        found = list_requests(context, actor, account_id, filters, after=after, limit=limit)
+        try:
+            keys = waiting.result().data
+        except GatewayError:
+            keys = []
+    return found, keys
+
+
+def find_request(context: Context, actor: Actor, account_id: UUID, request_id: UUID) -> schemas.Request:
+    """The metadata of one request. Raises `NotFound`, `GatewayError`."""
+    try:
+        return context.gateway.request(actor, account_id, request_id)
+    except GatewayRefused as error:
+        if error.status == 404:
+            raise NotFound(MISSING) from None
+        raise
+
+
+def may_read_content(actor: Actor, request: schemas.RequestSummary) -> bool:
+    """Whether the actor may read what this request stored: the account's owners, and who made its key."""
+    if actor.may(Permission.READ_CONTENT):
+        return True
+    own = request.created_by is not None and request.created_by == actor.user_id
+    return own and actor.may(Permission.READ_OWN_CONTENT)
+
+
+def read_content(
+    context: Context, actor: Actor, account_id: UUID, request_id: UUID
+) -> tuple[schemas.Request, schemas.RequestContent]:
+    """The stored prompt and response of a request; that they were looked at is recorded before they are returned.
+
+    Whose request it is is asked before the content is, so that content which may not be read never travels.
+    Raises `NotFound`, `NotAllowed`, `GatewayError`.
+    """
+    found = find_request(context, actor, account_id, request_id)
+    if not may_read_content(actor, found):
+        raise NotAllowed("Only the account's owners, and the person whose key sent it, may read this.")
+    try:
+        content = context.gateway.request_content(actor, account_id, request_id)
+    except GatewayRefused as error:
+        if error.status == 404:
+            raise NotFound(MISSING) from None
+        raise
+    if content.content.stored:
+        with context.db.transaction() as tx:
+            record(
+                tx,
+                actor,
+                Event.CONTENT_READ,
+                at=context.clock(),
+                account_id=account_id,
+                gateway_request_id=request_id,
+            )
+    return found, content

@@ -1,0 +1,43 @@
+"""The running product and a watched Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.chromium import Watch, chromium, find_chromium, new_context
+from tests.processes import Stack, stack
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Everything, started by the command that `make run` uses."""
+    find_chromium()
+    with stack(tmp_path_factory.mktemp("product")) as found:
+        found.start_everything()
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all browser tests."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    """What pages must not do; checked when the test ends."""
+    found = Watch()
+    yield found
+    found.check()
+
+
+@pytest.fixture
+def page(browser: Browser, watch: Watch) -> Iterator[Page]:
+    """A page of a fresh profile."""
+    context = new_context(browser, watch, viewport={"width": 1280, "height": 900})
+    yield context.new_page()
+    context.close()

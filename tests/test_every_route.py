@@ -1,0 +1,274 @@
+"""Every route, as the application itself knows them: who gets in, what is written, what is never seen by others.
+
+A route of a new feature is found by itself. If it has arguments in its path, add a line to `examples.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event
+
+from anuma_dash.identity import PERMISSIONS
+from anuma_dash.web.access import Rule, rule_of
+from tests.examples import CANARIES, EXAMPLES, make_belongings
+from tests.hygiene import nonce_of
+from tests.test_headers import HARDENED
+
+HTMX = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Current-URL": "http://localhost:8000/keys"}
+NOT_ALLOWED = "You may not do this"
+MEMBERS = ("olive", "ada", "dev", "bill", "vera")
+MOST_GATEWAY_CALLS = 2
+QUERY_NAMES = ("after", "key", "key_id", "app", "person", "user", "request", "deletion", "account", "account_id", "id")
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way to ask for one view."""
+
+    endpoint: str
+    method: str
+    path: str
+    rule: Rule
+    names: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} ({self.endpoint})"
+
+
+@pytest.fixture
+def own(world):
+    """One of each kind of object, owned by Northwind Labs."""
+    return make_belongings(world)
+
+
+@pytest.fixture
+def routes(world, own):
+    """Every route of the application, with arguments that exist in Northwind Labs."""
+    return list(every_route(world, own))
+
+
+def every_route(world, own) -> Iterator[Route]:
+    with world.app.test_request_context(base_url=world.settings.public_url):
+        for one in world.app.url_map.iter_rules():
+            if one.endpoint == "static":
+                continue
+            rule = rule_of(world.app, one.endpoint)
+            assert rule is not None, f"{one.endpoint} has no access rule"
+            assert not one.arguments or one.endpoint in EXAMPLES, f"{one.endpoint} needs a line in tests/examples.py"
+            values = EXAMPLES[one.endpoint](own) if one.arguments else {}
+            path = world.app.url_map.bind("localhost").build(one.endpoint, values)
+            for method in sorted(one.methods & {"GET", "POST", "PUT", "PATCH", "DELETE"}):
+                yield Route(one.endpoint, method, path, rule, frozenset(one.arguments))
+
+
+@contextmanager
+def writes(world) -> Iterator[list[str]]:
+    """The statements that change the database while this lasts."""
+    seen: list[str] = []
+
+    def note(_connection, _cursor, statement, *_):
+        if not re.match(r"\s*(SELECT|PRAGMA|BEGIN|SET)\b", statement, re.IGNORECASE):
+            seen.append(statement.split("(")[0].strip())
+
+    event.listen(world.db.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(world.db.engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def gateway_calls(world) -> Iterator[list[str]]:
+    """The calls to the gateway while this lasts."""
+    seen: list[str] = []
+    hooks = world.gateway._http.event_hooks
+    world.gateway._http.event_hooks = {"request": [lambda request: seen.append(request.method)]}
+    try:
+        yield seen
+    finally:
+        world.gateway._http.event_hooks = hooks
+
+
+def ask(world, route, person=None, headers=None, *, token=True, data=None):
+    """Ask for a route in a new session, with a good form token unless told otherwise."""
+    browser = world.browser(person)
+    form = dict(data or {})
+    if route.method != "GET" and token:
+        page = browser.request("GET", "/signed-out").text
+        form["csrf_token"] = re.search(r'name="csrf_token" value="([^"]+)"', page).group(1)
+    return browser.request(route.method, route.path, headers=headers or {}, data=form or None)
+
+
+def faults_of(found):
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_nobody_needs_more_than_an_example_for_a_route_that_exists(world):
+    known = {one.endpoint for one in world.app.url_map.iter_rules()}
+
+    assert set(EXAMPLES) <= known
+
+
+@pytest.mark.parametrize("name", [*MEMBERS, "sam"])
+def test_a_person_gets_in_exactly_where_their_role_says(world, routes, name):
+    person, faults = world.people[name], []
+    held = PERMISSIONS[person.role] if person.role else frozenset()
+    for route in routes:
+        reached = held & set(route.rule.permissions)
+        if route.names and name != "dev" and reached and all("OWN" in permission.name for permission in reached):
+            continue  # what is Dev's own is Dev's; the features tell these stories
+        allowed = not route.rule.permissions or bool(reached)
+        answer = ask(world, route, person)
+        refused = answer.status_code == 403 and NOT_ALLOWED in answer.text
+        if refused == allowed or answer.status_code == 500:
+            faults.append(f"{route}: {name} should be {'let in' if allowed else 'refused'}, got {answer.status_code}")
+    faults_of(faults)
+
+
+def test_a_stranger_is_sent_to_sign_in_and_nothing_is_written(world, routes):
+    faults = []
+    for route in routes:
+        if route.rule.anonymous:
+            continue
+        with writes(world) as written:
+            plain, htmx = ask(world, route), ask(world, route, headers=HTMX)
+        if plain.status_code != 303 or not plain.headers["Location"].startswith("/sign-in?next="):
+            faults.append(f"{route}: {plain.status_code} instead of a redirect to the sign-in page")
+        if htmx.status_code != 200 or htmx.text or "/sign-in?next=" not in htmx.headers.get("HX-Redirect", ""):
+            faults.append(f"{route}: htmx is not told to leave the page ({htmx.status_code})")
+        faults += [f"{route}: a stranger writes {statement}" for statement in written]
+    faults_of(faults)
+
+
+def test_what_belongs_to_others_does_not_exist(world, routes, own):
+    faults = []
+    for route in routes:
+        if not any(str(identifier) in route.path for identifier in own.identifiers):
+            continue
+        for headers in ({}, HTMX):
+            with writes(world) as written:
+                answer = ask(world, route, world.strange, headers)
+            missing = ask(world, Route(**{**vars(route), "path": with_unknown_ids(route.path)}), world.strange, headers)
+            if answer.status_code != 404 or answer.status_code != missing.status_code:
+                faults.append(f"{route}: Strange gets {answer.status_code}, for nothing at all {missing.status_code}")
+            if comparable(answer) != comparable(missing):
+                faults.append(f"{route}: what is others' is not answered as what is missing")
+            faults += [f"{route}: Strange writes {s}" for s in written if "sessions" not in s]
+    faults_of(faults)
+
+
+def with_unknown_ids(path):
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", str(UUID(int=7)), path)
+
+
+def comparable(answer):
+    return re.sub(r"req_\w+|nonce[-=]\"?[\w-]+|[0-9a-f]{8}-[0-9a-f-]{27}", "", answer.text)
+
+
+def test_nothing_of_an_account_is_ever_shown_to_others(world, routes, own):
+    browser, faults = world.browser(world.strange), []
+    for route in routes:
+        if route.method != "GET":
+            continue
+        queries = ["", *(f"?{name}={own.identifiers[n % 5]}" for n, name in enumerate(QUERY_NAMES) if not route.names)]
+        for query in queries:
+            answer = browser.request("GET", route.path + query)
+            shown = [canary for canary in CANARIES if canary in answer.text]
+            faults += [f"{route.path}{query}: shows {shown} to Strange"] if shown else []
+            faults += [f"{route.path}{query}: 500"] if answer.status_code == 500 else []
+    faults_of(faults)
+
+
+def test_ids_of_others_in_a_form_change_nothing(world, routes, own):
+    before, faults = stored(world), []
+    for route in routes:
+        if route.method == "GET" or route.names or route.endpoint == "sign_in.sign_out":
+            continue
+        for identifier in own.identifiers:
+            form = dict.fromkeys((*QUERY_NAMES, "token", "test", "state", "next", "request_id"), str(identifier))
+            answer = ask(world, route, world.strange, data=form)
+            shown = [canary for canary in CANARIES if canary in answer.text]
+            faults += [f"{route} with {form['id']}: {answer.status_code}, shows {shown}"] if shown else []
+            faults += [f"{route} with {form['id']}: 500"] if answer.status_code == 500 else []
+    assert stored(world) == before
+    faults_of(faults)
+
+
+def stored(world):
+    """What the gateway keeps for Northwind Labs, and obeys."""
+    state = world.gateway.data_state(world.olive.actor, world.northwind).model_dump(mode="json")
+    keys = world.gateway.keys(world.olive.actor, world.northwind).model_dump(mode="json")
+    return re.sub(r'"as_of": "[^"]+"', "", json.dumps([state, keys]))
+
+
+@pytest.mark.parametrize("name", ["olive", "nobody"])
+def test_a_forged_form_is_refused_and_nothing_is_written(world, routes, name):
+    person, faults = world.people.get(name), []
+    for route in routes:
+        if route.method == "GET" or route.rule.csrf_exempt or (person is None and not route.rule.anonymous):
+            continue
+        browser = world.browser(person)
+        token = re.search(r'csrf_token" value="([^"]+)"', browser.request("GET", "/signed-out").text).group(1)
+        forgeries = {
+            "no token": ({}, {}),
+            "a made-up token": ({"csrf_token": "AAAA"}, {}),
+            "another site": ({"csrf_token": token}, {"Sec-Fetch-Site": "cross-site"}),
+            "another origin": ({"csrf_token": token}, {"Origin": "https://evil.example"}),
+        }
+        for what, (form, headers) in forgeries.items():
+            with writes(world) as written, gateway_calls(world) as called:
+                answer = browser.request(route.method, route.path, data=form, headers=headers)
+            if answer.status_code != 403 or written or called:
+                faults.append(f"{route} with {what}: {answer.status_code}, writes {written}, calls {called}")
+    faults_of(faults)
+
+
+@pytest.mark.parametrize("name", ["olive", "nobody"])
+def test_reading_changes_nothing_and_asks_the_gateway_at_most_twice(world, routes, name):
+    faults = []
+    for route in routes:
+        if route.method != "GET":
+            continue
+        browser = world.browser(world.people.get(name))
+        with writes(world) as written, gateway_calls(world) as called:
+            browser.request("GET", route.path)
+        if written and not route.rule.writes_on_get:
+            faults.append(f"{route}: writes {written}")
+        if set(called) - {"GET"} or len(called) > MOST_GATEWAY_CALLS:
+            faults.append(f"{route}: calls the gateway with {called}")
+    faults_of(faults)
+
+
+@pytest.mark.parametrize("name", ["olive", "nobody"])
+def test_every_answer_is_hardened_and_has_a_nonce_of_its_own(world, routes, name):
+    nonces, faults = set(), []
+    for number, route in enumerate(routes):
+        for extra, headers in enumerate(({}, HTMX)):
+            answer = ask(world, route, world.people.get(name), headers)
+            kept = {header: answer.headers.get(header) for header in HARDENED}
+            faults += [f"{route}: headers {kept}"] if kept != HARDENED else []
+            faults += [f"{route}: Vary {answer.vary}"] if not {"HX-Request", "Cookie"} <= set(answer.vary) else []
+            nonces.add(nonce_of(answer.headers["Content-Security-Policy"]))
+            assert len(nonces) == 2 * number + extra + 1, f"{route} repeats a nonce"
+    faults_of(faults)
+
+
+@pytest.mark.parametrize(
+    ("name", "gateway"), [("olive", "up"), ("olive", "down"), ("bill", "up"), ("sam", "up"), ("nobody", "up")]
+)
+def test_every_page_is_clean_with_the_gateway_and_without(world, routes, name, gateway):
+    if gateway == "down":
+        world.break_gateway()
+    browser = world.browser(world.people.get(name))
+    for route in routes:
+        if route.method != "GET":
+            continue
+        if browser.request("GET", route.path).mimetype == "text/html":
+            assert browser.visit(route.path).status != 500, route
