@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,8 @@ from sqlalchemy import (
     create_engine,
     event,
     select,
-    text,
 )
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, declared_attr, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -94,6 +94,8 @@ class Database:
         if url.startswith("postgresql://"):
             url = url.replace("postgresql://", "postgresql+psycopg://", 1)
         self.sqlite = url.startswith("sqlite")
+        if self.sqlite:
+            _make_private(url)
         options: dict[str, Any] = {} if self.sqlite else {"pool_pre_ping": True, "pool_size": 10}
         self.engine: Engine = create_engine(url, **options)
         if self.sqlite:
@@ -122,14 +124,16 @@ class Database:
             event.listen(session, "before_flush", _refuse_to_write)
             yield session
 
-    def ping(self) -> None:
-        """Raise if the database does not answer."""
-        with self.engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def _make_private(url: str) -> None:
+    # The file holds names and addresses; SQLite gives its log and its index the permissions of the file.
+    path = make_url(url).database
+    if path and path != ":memory:":
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _set_synchronous(connection: Connection, level: str) -> None:

@@ -69,7 +69,6 @@ class Settings(BaseModel):
     gateway_public_url: str = "http://localhost:8001/v1"
     gateway_budget_seconds: float = Field(default=2.0, gt=0, le=30)
     jwt_key_file: Path = Path()
-    jwt_previous_key_file: Path | None = None
 
     session_secrets: tuple[str, ...] = Field(default=(), repr=False)
     csrf_secrets: tuple[str, ...] = Field(default=(), repr=False)

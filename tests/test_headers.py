@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import request
 
-from anuma_dash.web.observe import check_contract
+from anuma_dash.web.observe import check_versions
 from tests.hygiene import nonce_of
 from tests.probes import add_probe
 
@@ -116,11 +116,11 @@ def test_figures_are_for_this_machine_only(world):
 
 
 def test_a_gateway_of_another_contract_keeps_the_dashboard_from_starting(world, monkeypatch):
-    check_contract(world.app)
+    check_versions(world.app)
     monkeypatch.setattr("anuma_dash.web.observe.CONTRACT_VERSION", "9.9")
 
     with pytest.raises(RuntimeError, match=r"speaks contract 1\.0, this dashboard speaks 9\.9"):
-        check_contract(world.app)
+        check_versions(world.app)
     assert "gateway: speaks contract 1.0, this dashboard 9.9" in world.browser().request("GET", "/readyz").text
     world.break_gateway()
-    check_contract(world.app)
+    check_versions(world.app)

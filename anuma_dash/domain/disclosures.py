@@ -51,7 +51,8 @@ _DISCLOSURES = (
             ),
             (
                 "How long",
-                "30 days, then it is deleted. Legal duties can delay a deletion. Nothing is shown past its period.",
+                "It can be opened for 30 days; past that, nobody can open it through the service. It is not removed by "
+                "a schedule yet: delete it here when you no longer need it. Legal duties can delay a deletion.",
             ),
             (
                 "Who sees it",

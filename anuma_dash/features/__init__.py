@@ -33,6 +33,7 @@ def install(app: Flask) -> None:
         app.register_blueprint(feature.blueprint)
         menu += list(getattr(feature, "MENU", ()))
     app.extensions["anuma_menu"] = menu
+    app.extensions["anuma_kinds"] = kinds()
 
 
 def kinds() -> list[Kind]:

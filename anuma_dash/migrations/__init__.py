@@ -6,13 +6,29 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from anuma_dash.db import Database
+from anuma_dash.errors import DashboardError
 
 FOLDER = Path(__file__).parent
 LOCK = 0x616E756D61
 """The PostgreSQL advisory lock under which one process migrates and the others wait."""
+
+
+class Outdated(DashboardError):
+    """The database has another version's schema; names both versions."""
+
+
+def check(database: Database) -> None:
+    """Raise `Outdated` unless the database has exactly this version's schema."""
+    wanted = ScriptDirectory(str(FOLDER)).get_current_head()
+    with database.engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found != wanted:
+        raise Outdated(f"The database has schema {found or 'none'}, this version wants {wanted}.")
 
 
 def migrate(database_url: str) -> None:

@@ -1,6 +1,6 @@
 """Rate limits: in memory for one process, in Redis for several.
 
-Only acts are limited (signing in, making keys), never reading: without Redis the acts are refused, and pages still open.
+Only acts are limited (signing in, making keys), never reading: without Redis acts are refused, and pages still open.
 """
 
 from __future__ import annotations

@@ -16,8 +16,11 @@ from anuma_dash.domain.deletions import Deletion
 from anuma_dash.errors import GatewayError, NotFound
 from anuma_dash.gateway.schemas import CONTRACT_VERSION
 from anuma_dash.identity import WORKER
+from anuma_dash.migrations import Outdated
+from anuma_dash.migrations import check as check_schema
 from anuma_dash.web.access import access
 from anuma_dash.web.state import actor, client_address, now, request_id, services
+from anuma_dash.workflows import unfinished
 
 log = structlog.get_logger()
 blueprint = Blueprint("operations", __name__)
@@ -40,6 +43,9 @@ class Metrics:
         )
         self.oldest_deletion = Gauge(
             "anuma_oldest_unfinished_deletion_seconds", "Age of the oldest unfinished deletion", registry=self.registry
+        )
+        self.unfinished = Gauge(
+            "anuma_unfinished_rows", "Rows of durable work that still want work", ["kind"], registry=self.registry
         )
 
 
@@ -94,9 +100,11 @@ def readyz() -> Response:
 
 def _database_state() -> str:
     try:
-        services().db.ping()
+        check_schema(services().db)
     except SQLAlchemyError:
         return "does not answer"
+    except Outdated as error:
+        return str(error)
     return "ok"
 
 
@@ -120,14 +128,20 @@ def metrics() -> Response:
     with services().db.reading() as tx:
         change = tx.scalar(select(func.min(ControlChange.requested_at)).where(ControlChange.outcome == "pending"))
         deletion = tx.scalar(select(func.min(Deletion.requested_at)).where(Deletion.next_try_at.is_not(None)))
+        for kind in current_app.extensions["anuma_kinds"]:
+            found.unfinished.labels(kind.name).set(unfinished(tx, kind.model))
     found.oldest_control.set((now() - change).total_seconds() if change else 0)
     found.oldest_deletion.set((now() - deletion).total_seconds() if deletion else 0)
     return Response(generate_latest(found.registry), mimetype="text/plain; version=0.0.4")
 
 
-def check_contract(app: Flask) -> None:
-    """Refuse to start beside a gateway of another contract version; a gateway that is down may come later."""
+def check_versions(app: Flask) -> None:
+    """Refuse to start on a database or beside a gateway of another version; a gateway that is down may come later.
+
+    Raises `Outdated` or `RuntimeError`, naming both versions.
+    """
     found = app.extensions["anuma"]
+    check_schema(found.db)
     try:
         contract = found.gateway.contract(WORKER)
     except GatewayError:

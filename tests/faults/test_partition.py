@@ -29,17 +29,22 @@ from tests.world import World
 
 EXAMPLES = int(os.environ.get("ANUMA_PARTITION_EXAMPLES", "50"))
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
-FAULTS = ("none", "none", "drop request", "drop response", "delay request", "down")
+FAULTS = ("drop request", "none", "drop response", "delay request", "down")
 
 
 class Flaky(Gateway):
-    """The real client over a network that loses and delays; `late` holds requests that have not arrived yet."""
+    """The real client over a network that loses and delays.
+
+    `late` holds requests that have not arrived yet; `answered` says for each epoch whose acknowledgement was heard
+    whether it switched logging on.
+    """
 
     fault = "none"
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.late: list[Callable[[], object]] = []
+        self.answered: dict[int, bool] = {}
 
     def put_controls(self, caller: Caller, account_id: UUID, requested: schemas.RequestedControls) -> schemas.Controls:
         """Send, or not, or later; hear the answer, or not."""
@@ -53,7 +58,9 @@ class Flaky(Gateway):
             send()
         if self.fault != "none":
             raise GatewayUnavailable("The gateway does not answer.")
-        return send()
+        answer = send()
+        self.answered[answer.epoch] = answer.controls["prompt_logging"].enabled
+        return answer
 
     def data_state(self, caller: Caller, account_id: UUID) -> schemas.DataState:
         """Looking works, unless nothing does."""
@@ -73,27 +80,32 @@ def machine_for(world: World, gateway: Flaky) -> type[RuleBasedStateMachine]:
     """The machine, bound to this test's world; each run has an account of its own."""
 
     class Partition(RuleBasedStateMachine):
-        @initialize()
-        def begin(self) -> None:
-            gateway.fault, gateway.late = "none", []
+        @initialize(history=st.sampled_from(((), (True,), (True, False))))
+        def begin(self, history: tuple[bool, ...]) -> None:
+            gateway.fault, gateway.late, gateway.answered = "none", [], {}
             with world.db.transaction() as tx:
                 owner = tx.get_one(User, world.olive.id)
                 account = create_account(tx, OPERATOR, owner, "Partitioned", "organization", world.clock.now)
             world.run_worker()
             self.olive = replace(world.olive, account_id=account.id)
             self.secret = make_key(world, self.olive).secret
+            for enabled in history:
+                switch(world, self.olive, enabled)
             self.page = world.browser(self.olive, htmx=True)
 
         @rule(fault=st.sampled_from(FAULTS))
         def network(self, fault: str) -> None:
             gateway.fault = fault
 
-        @rule(enabled=st.booleans())
-        def person_switches(self, enabled: bool) -> None:
-            switch(world, self.olive, enabled)
+        @rule(fault=st.sampled_from(FAULTS))
+        def person_switches(self, fault: str) -> None:
+            gateway.fault = fault
+            changes = world.rows(ControlChange, account_id=self.olive.account_id)
+            switch(world, self.olive, not (changes and changes[-1].enabled))
 
-        @rule(seconds=st.sampled_from((1, 4, 25)))
-        def worker_runs(self, seconds: int) -> None:
+        @rule(seconds=st.sampled_from((1, 4, 25)), fault=st.sampled_from(FAULTS))
+        def worker_runs(self, seconds: int, fault: str) -> None:
+            gateway.fault = fault
             world.clock.advance(seconds=seconds)
             world.run_worker()
 
@@ -132,11 +144,18 @@ def machine_for(world: World, gateway: Flaky) -> type[RuleBasedStateMachine]:
             pill = fragment.one("#prompt-logging-state").text
             told = self.truth()
             logging = told.controls["prompt_logging"].enabled
+            heard = {0: False} | gateway.answered
+            changes = world.rows(ControlChange, account_id=self.olive.account_id)
             if pill in ("Off", "On"):
                 assert told.in_effect
+                assert told.epoch in heard, "somebody else's settings are not ours to claim"
+                assert not changes or changes[-1].epoch in heard, "the last request was not acknowledged"
                 assert logging == (pill == "On"), f"the page says {pill!r}; the gateway: {told}"
                 assert [one.get("aria-checked") for one in switches] == [str(logging).lower()]
             else:
+                if pill.endswith("when last confirmed"):
+                    assert heard[max(heard)] == pill.startswith("On")
+                    assert len(heard) > 1
                 assert "In effect" not in control.text
                 assert "under it" not in control.text
                 assert all(one.get("aria-busy") == "true" for one in switches)

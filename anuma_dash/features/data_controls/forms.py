@@ -6,7 +6,7 @@ from uuid import UUID
 
 from wtforms import BooleanField, Form, HiddenField
 
-MOST_ITEMS = 10**12
+MOST_ITEMS = 2**31 - 1
 
 
 class AcceptForm(Form):

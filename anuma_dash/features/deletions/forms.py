@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-MOST_ITEMS = 10**12
+MOST_ITEMS = 2**31 - 1
 
 
 class DeletionForm:

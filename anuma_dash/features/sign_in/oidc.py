@@ -7,48 +7,20 @@ Everything that Authlib's client lets pass is checked here; `SignInRefused` says
 from __future__ import annotations
 
 import hmac
-import json
-import secrets
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import OAuth2Client
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
-from anuma_dash.errors import DashboardError, SignInRefused
+from anuma_dash.errors import SignInRefused
+from anuma_dash.features.sign_in.documents import TIMEOUT_SECONDS, ProviderDocuments, ProviderDown
+from anuma_dash.features.sign_in.id_tokens import IDTokens, Trip
 from anuma_dash.settings import Provider
-
-SKEW_SECONDS = 30
-LARGEST_ID_TOKEN_BYTES = 16_384
-LARGEST_DOCUMENT_BYTES = 262_144
-METADATA_SECONDS = 3600
-KEYS_AGAIN_AFTER_SECONDS = 60
-TIMEOUT_SECONDS = 5.0
-LONGEST_SUBJECT = 255
-
-
-class ProviderDown(DashboardError):
-    """The provider gave no usable answer; nothing is known about the person."""
-
-
-@dataclass(frozen=True)
-class Trip:
-    """What must come back from the provider for a sign-in to be believed."""
-
-    state: str
-    nonce: str
-    verifier: str
-    began_at: datetime
-    fresh: bool
 
 
 @dataclass(frozen=True)
@@ -64,25 +36,18 @@ class Identity:
     claims: Mapping[str, Any]
 
 
-@dataclass
-class _Cached:
-    metadata: dict[str, Any] = field(default_factory=dict)
-    metadata_at: float = 0.0
-    keys: KeySet | None = None
-    keys_at: float = 0.0
-
-
 class RelyingParty:
     """The dashboard towards one provider."""
 
     def __init__(self, provider: Provider, redirect_uri: str) -> None:
         self.provider = provider
         self.redirect_uri = redirect_uri
-        self._cached = _Cached()
+        self._documents = ProviderDocuments(provider)
+        self._id_tokens = IDTokens(self._documents)
 
     def authorization_url(self, trip: Trip) -> str:
         """Where to send the browser. Raises `ProviderDown`."""
-        metadata = self._metadata()
+        metadata = self._documents.metadata()
         parameters = {
             "response_type": "code",
             "client_id": self.provider.client_id,
@@ -111,8 +76,7 @@ class RelyingParty:
         id_token = tokens.get("id_token")
         if not isinstance(id_token, str):
             raise SignInRefused("The provider sent no ID token.")
-        claims = self._verified(id_token)
-        self._check_claims(claims, trip, now)
+        claims = self._id_tokens.read(id_token, trip, now)
         details = {**claims, **self._missing_details(claims, tokens)}
         return self._identity(claims, details, trip)
 
@@ -120,7 +84,7 @@ class RelyingParty:
         if not hmac.compare_digest(answer.get("state", "").encode(), trip.state.encode()):
             raise SignInRefused("This answer does not belong to the sign-in that this browser began.")
         issuer = answer.get("iss")
-        advertised = self._metadata().get("authorization_response_iss_parameter_supported") is True
+        advertised = self._documents.metadata().get("authorization_response_iss_parameter_supported") is True
         if issuer != self.provider.issuer and (issuer is not None or advertised):
             raise SignInRefused("The answer came from another provider than the one that was asked (RFC 9207).")
         if answer.get("error"):
@@ -129,7 +93,7 @@ class RelyingParty:
             raise SignInRefused("The provider sent no code.")
 
     def _exchange(self, code: str, trip: Trip) -> dict[str, Any]:
-        metadata = self._metadata()
+        metadata = self._documents.metadata()
         methods = metadata.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
         method = "client_secret_basic" if "client_secret_basic" in methods else "client_secret_post"
         try:
@@ -155,81 +119,11 @@ class RelyingParty:
             raise ProviderDown(f"{self.provider.label} does not answer as it should.") from None
         return dict(tokens)
 
-    def _verified(self, id_token: str) -> dict[str, Any]:
-        if len(id_token) > LARGEST_ID_TOKEN_BYTES:
-            raise SignInRefused("The ID token is too large.")
-        try:
-            signature = jws.extract_compact(id_token.encode())
-        except (JoseError, ValueError):
-            raise SignInRefused("The ID token cannot be read.") from None
-        header = signature.headers()
-        if header.get("alg") not in self.provider.signing_algorithms:
-            raise SignInRefused("The ID token is not signed as agreed.")
-        if {"jwk", "jku", "x5c", "x5u"} & set(header):
-            raise SignInRefused("The ID token brings its own key.")
-        if str(header.get("typ", "JWT")).upper() != "JWT":
-            raise SignInRefused("That is not an ID token.")
-        algorithms = list(self.provider.signing_algorithms)
-        try:
-            checked = jws.deserialize_compact(id_token, self._key(header), algorithms=algorithms)
-            claims = json.loads(checked.payload)
-        except (JoseError, ValueError):
-            raise SignInRefused("The ID token's signature does not hold.") from None
-        if not isinstance(claims, dict):
-            raise SignInRefused("The ID token cannot be read.")
-        return claims
-
-    def _key(self, header: Mapping[str, Any]) -> Any:
-        kid = header.get("kid")
-        for refresh in (False, True):
-            keys = [key for key in self._keys(refresh=refresh).keys if self._fits(key, kid, header["alg"])]
-            if len(keys) == 1:
-                return keys[0]
-        raise SignInRefused("The ID token is signed with a key that the provider does not publish.")
-
-    @staticmethod
-    def _fits(key: Any, kid: object, algorithm: str) -> bool:
-        kinds = {"ES": "EC", "RS": "RSA", "PS": "RSA", "Ed": "OKP"}
-        if key.key_type != kinds.get(algorithm[:2]) or (key.get("use") or "sig") != "sig":
-            return False
-        return kid is None or key.get("kid") == kid
-
-    def _check_claims(self, claims: Mapping[str, Any], trip: Trip, now: datetime) -> None:
-        audiences = claims.get("aud")
-        audiences = [audiences] if isinstance(audiences, str) else audiences
-        present = now.timestamp()
-        if claims.get("iss") != self.provider.issuer:
-            raise SignInRefused("The ID token is another provider's.")
-        if not isinstance(audiences, list) or self.provider.client_id not in audiences:
-            raise SignInRefused("The ID token is meant for somebody else.")
-        if (len(audiences) > 1 or "azp" in claims) and claims.get("azp") != self.provider.client_id:
-            raise SignInRefused("The ID token was issued to somebody else.")
-        if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), trip.nonce.encode()):
-            raise SignInRefused("The ID token belongs to another sign-in.")
-        if _seconds(claims, "exp") <= present - SKEW_SECONDS:
-            raise SignInRefused("The ID token has expired.")
-        if _seconds(claims, "iat") > present + SKEW_SECONDS:
-            raise SignInRefused("The ID token is from the future.")
-        subject = claims.get("sub")
-        if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
-            raise SignInRefused("The ID token does not say who you are.")
-        if self.provider.acr_values and claims.get("acr") not in self.provider.acr_values.split():
-            raise SignInRefused("You signed in at the provider in a weaker way than this site asks for.")
-        self._check_freshness(claims, trip)
-
-    def _check_freshness(self, claims: Mapping[str, Any], trip: Trip) -> None:
-        if not trip.fresh:
-            return
-        if not self.provider.sends_auth_time:
-            raise SignInRefused(f"{self.provider.label} cannot confirm who you are a second time.")
-        if _seconds(claims, "auth_time") < trip.began_at.timestamp() - SKEW_SECONDS:
-            raise SignInRefused("The provider did not ask you again who you are.")
-
     def _missing_details(self, claims: Mapping[str, Any], tokens: Mapping[str, Any]) -> dict[str, Any]:
-        endpoint = self._metadata().get("userinfo_endpoint")
+        endpoint = self._documents.metadata().get("userinfo_endpoint")
         if "email" in claims or not endpoint or not tokens.get("access_token"):
             return {}
-        details = self._fetch(str(endpoint), str(tokens["access_token"]))
+        details = self._documents.fetch(str(endpoint), str(tokens["access_token"]))
         if details.get("sub") != claims["sub"]:
             raise SignInRefused("The provider told us about two different people.")
         return {name: details[name] for name in ("email", "email_verified", "name") if name in details}
@@ -254,61 +148,3 @@ class RelyingParty:
             name=name or (email or "").partition("@")[0],
             claims={key: details[key] for key in ("email", "email_verified", "name", "auth_time") if key in details},
         )
-
-    def _metadata(self) -> dict[str, Any]:
-        if self._cached.metadata and time.monotonic() - self._cached.metadata_at < METADATA_SECONDS:
-            return self._cached.metadata
-        document = self._fetch(self.provider.issuer.rstrip("/") + "/.well-known/openid-configuration")
-        if document.get("issuer") != self.provider.issuer:
-            raise SignInRefused("The provider's own description names another provider.")
-        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-            if not isinstance(document.get(name), str):
-                raise ProviderDown(f"{self.provider.label} describes itself incompletely.")
-        self._cached.metadata, self._cached.metadata_at = document, time.monotonic()
-        return document
-
-    def _keys(self, *, refresh: bool) -> KeySet:
-        # An unknown key is looked for once a minute at most: a thousand made-up key ids must not become a thousand
-        # requests to the provider.
-        cached = self._cached
-        age = time.monotonic() - cached.keys_at
-        if cached.keys is None or age > METADATA_SECONDS or (refresh and age > KEYS_AGAIN_AFTER_SECONDS):
-            document = self._fetch(self._metadata()["jwks_uri"])
-            try:
-                cached.keys = KeySet.import_key_set({"keys": document.get("keys", [])})
-            except (JoseError, ValueError, KeyError, TypeError):
-                raise ProviderDown(f"{self.provider.label} publishes keys that cannot be read.") from None
-            cached.keys_at = time.monotonic()
-        return cached.keys
-
-    def _fetch(self, url: str, bearer: str = "") -> dict[str, Any]:
-        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
-        try:
-            with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-                response = client.get(url, headers=headers)
-            if response.status_code != 200 or len(response.content) > LARGEST_DOCUMENT_BYTES:
-                raise ProviderDown(f"{self.provider.label} does not answer as it should.")
-            document = response.json()
-        except (httpx.HTTPError, ValueError):
-            raise ProviderDown(f"{self.provider.label} does not answer.") from None
-        if not isinstance(document, dict):
-            raise ProviderDown(f"{self.provider.label} does not answer as it should.")
-        return document
-
-
-def _seconds(claims: Mapping[str, Any], name: str) -> float:
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise SignInRefused(f"The ID token lacks {name}.")
-    return float(value)
-
-
-def new_trip(now: datetime, *, fresh: bool) -> Trip:
-    """The secrets of a new trip to a provider. `fresh` asks the provider to prove the person's presence anew."""
-    return Trip(
-        state=secrets.token_urlsafe(24),
-        nonce=secrets.token_urlsafe(24),
-        verifier=secrets.token_urlsafe(48),
-        began_at=now,
-        fresh=fresh,
-    )

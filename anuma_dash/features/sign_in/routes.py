@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-from datetime import datetime
-from uuid import UUID
-
 from flask import Response, current_app, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from anuma_dash.domain.accounts import sync_account
-from anuma_dash.domain.notices import NOTICES
-from anuma_dash.errors import GatewayError, NotFound, SignInRefused
-from anuma_dash.features.sign_in import blueprint, service
-from anuma_dash.features.sign_in.forms import WelcomeForm
+from anuma_dash.errors import NotFound, SignInRefused
+from anuma_dash.features.sign_in import blueprint, service, welcome
+from anuma_dash.features.sign_in.cookies import TRIP_COOKIE, WELCOME_COOKIE, device, packed, set_short_cookie
+from anuma_dash.features.sign_in.documents import ProviderDown
+from anuma_dash.features.sign_in.id_tokens import new_trip
 from anuma_dash.features.sign_in.models import SignInAttempt
-from anuma_dash.features.sign_in.oidc import Identity, ProviderDown, RelyingParty, new_trip
+from anuma_dash.features.sign_in.oidc import Identity, RelyingParty
 from anuma_dash.settings import Provider
-from anuma_dash.web.access import access, leave_for, local_path, session_cookie_name, set_session_cookie
+from anuma_dash.web.access import access, local_path, session_cookie_name, set_session_cookie
 from anuma_dash.web.flashes import flash
 from anuma_dash.web.limits import limiter
 from anuma_dash.web.render import page
-from anuma_dash.web.sessions import Device, device_name
-from anuma_dash.web.state import actor, client_address, now, services, signed_in, viewer
+from anuma_dash.web.state import actor, now, services, signed_in, viewer
 
-TRIP_COOKIE = "anuma_sign_in"
-WELCOME_COOKIE = "anuma_welcome"
-COOKIE_SECONDS = 900
+__all__ = ["welcome"]
 
 
 @blueprint.get("/sign-in")
@@ -98,7 +90,7 @@ def _leave_for_provider(provider: Provider, target: str, *, fresh: bool) -> Resp
         token = service.begin_trip(tx, provider.slug, trip, target, session_id)
     # A redirect would leave this origin from a form, which `form-action 'self'` rightly refuses: a page takes over.
     response = page("sign_in/leaving.html", provider=provider, address=address)
-    _set_short_cookie(response, TRIP_COOKIE, token)
+    set_short_cookie(response, TRIP_COOKIE, token)
     return response
 
 
@@ -136,7 +128,7 @@ def _signed_in(provider: Provider, attempt: SignInAttempt, identity: Identity) -
     with services().db.transaction(durable=True) as tx:
         if found is not None:
             service.sign_out(tx, actor(), found.session, now())
-        started = service.start(tx, settings, actor(), provider.slug, identity, _device(), now())
+        started = service.start(tx, settings, actor(), provider.slug, identity, device(), now())
     if started:
         response = make_response(redirect(attempt.next_path, 303))
         set_session_cookie(response, started[1])
@@ -147,52 +139,8 @@ def _signed_in(provider: Provider, attempt: SignInAttempt, identity: Identity) -
     if entry == "waiting":
         return page("sign_in/waiting.html")
     response = make_response(redirect(url_for("sign_in.welcome"), 303))
-    _set_short_cookie(response, WELCOME_COOKIE, _packed(provider, identity, attempt.next_path))
+    set_short_cookie(response, WELCOME_COOKIE, packed(provider, identity, attempt.next_path))
     return response
-
-
-@blueprint.get("/welcome")
-@access(anonymous=True)
-def welcome() -> ResponseReturnValue:
-    """First sign-in: the age question and the notices. Nothing is stored here yet."""
-    _, identity, _ = _newcomer()
-    return page("sign_in/welcome.html", form=WelcomeForm(name=identity.name), notices=NOTICES, email=identity.email)
-
-
-@blueprint.post("/welcome")
-@access(anonymous=True)
-@limiter.limit("30 per minute")
-def create_user() -> ResponseReturnValue:
-    """Create the person with their account; or, under 13, nothing at all."""
-    slug, identity, target = _newcomer()
-    if request.form.get("age") == "under_13":
-        response = page("sign_in/under_13.html")
-        _forget_newcomer(response)
-        return response
-    form = WelcomeForm(request.form)
-    if not form.validate():
-        return page(
-            "sign_in/welcome.html", fragment="form", status=422, form=form, notices=NOTICES, email=identity.email
-        )
-    person = service.NewPerson(form.name.data or "", form.time_zone.data, bool(form.thirteen_or_older.data))
-    with services().db.transaction(durable=True) as tx:
-        session, token = service.start(
-            tx, services().settings, actor(), slug, identity, _device(), now()
-        ) or service.create_person(tx, services().settings, actor(), slug, identity, person, _device(), now())
-    _tell_gateway(session.account_id)
-    response = make_response(leave_for(target))
-    set_session_cookie(response, token)
-    _forget_newcomer(response)
-    return response
-
-
-def _tell_gateway(account_id: UUID | None) -> None:
-    if account_id is None:
-        return
-    try:
-        sync_account(services().context, account_id)
-    except GatewayError:
-        return  # the worker goes on trying; the pages say what is missing until then
 
 
 @blueprint.post("/sign-out")
@@ -233,45 +181,3 @@ def _relying_party(provider: Provider) -> RelyingParty:
 
 def _next_path() -> str:
     return local_path(request.values.get("next", "/")) or "/"
-
-
-def _device() -> Device:
-    return Device(device_name(request.user_agent.string), client_address())
-
-
-def _set_short_cookie(response: Response, name: str, value: str) -> None:
-    response.set_cookie(
-        name,
-        value,
-        max_age=COOKIE_SECONDS,
-        httponly=True,
-        samesite="Lax",
-        secure=services().settings.secure_cookies,
-        path="/",
-    )
-
-
-def _serializer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(list(reversed(services().settings.session_secrets)), salt="welcome")
-
-
-def _packed(provider: Provider, identity: Identity, target: str) -> str:
-    # Until the age question is answered nothing of the person is kept here: their own browser carries it, signed.
-    fields = dataclasses.asdict(identity) | {"authenticated_at": identity.authenticated_at.isoformat()}
-    return str(_serializer().dumps({"provider": provider.slug, "identity": fields, "next": target}))
-
-
-def _newcomer() -> tuple[str, Identity, str]:
-    try:
-        packed = _serializer().loads(request.cookies.get(WELCOME_COOKIE, ""), max_age=COOKIE_SECONDS)
-    except BadSignature:
-        raise SignInRefused("This first sign-in has expired. Begin again.") from None
-    fields = packed["identity"]
-    fields["authenticated_at"] = datetime.fromisoformat(fields["authenticated_at"])
-    return packed["provider"], Identity(**fields), packed["next"]
-
-
-def _forget_newcomer(response: Response) -> None:
-    secure = services().settings.secure_cookies
-    for name in (WELCOME_COOKIE, TRIP_COOKIE):
-        response.delete_cookie(name, httponly=True, samesite="Lax", secure=secure)

@@ -16,8 +16,9 @@ from anuma_dash.db import new_id
 from anuma_dash.domain.accounts import create_account
 from anuma_dash.domain.notices import NOTICES
 from anuma_dash.errors import Invalid, SignInRefused
+from anuma_dash.features.sign_in.id_tokens import Trip
 from anuma_dash.features.sign_in.models import SignInAttempt
-from anuma_dash.features.sign_in.oidc import Identity, Trip
+from anuma_dash.features.sign_in.oidc import Identity
 from anuma_dash.identity import Actor, NoticeReceipt, SignInIdentity, SignUpRequest, User, memberships_of
 from anuma_dash.settings import Settings
 from anuma_dash.web import sessions

@@ -6,6 +6,8 @@ import json
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from anuma_dash.audit import AuditDetail, AuditEntry
 from anuma_dash.db import Base
 from anuma_dash.gateway import schemas
@@ -40,6 +42,16 @@ def every_cell(world: World) -> str:
     with world.db.engine.connect() as connection:
         tables = [connection.execute(table.select()).all() for table in Base.metadata.sorted_tables]
     return " ".join(str(value) for table in tables for row in table for value in row)
+
+
+def later_in_effect(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway accepts revocations, and says that they are not in effect yet."""
+
+    def not_yet(real: Any) -> Any:
+        return lambda *arguments: real(*arguments).model_copy(update={"revocation_in_effect_at": None})
+
+    for name in ("revoke_key", "key"):
+        monkeypatch.setattr(type(world.gateway), name, not_yet(getattr(type(world.gateway), name)))
 
 
 def fill_in(page: Browser, name: str = "ci", **fields: str) -> Browser:

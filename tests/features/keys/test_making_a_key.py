@@ -15,7 +15,7 @@ from anuma_dash.features.keys.models import KeyIntent
 from anuma_dash.identity import Account
 from anuma_dash.web.sessions import BrowserSession, Draft
 from anuma_dash.web.snippets import call_snippets
-from tests.features.keys.steps import details, events, every_cell, fill_in, keys_of
+from tests.features.keys.steps import details, events, every_cell, fill_in, keys_of, later_in_effect
 
 XSS = '<img src=x hx-get="/sign-out" onerror=alert(1)>'
 
@@ -155,6 +155,37 @@ def test_a_lost_answer_leaves_no_key_that_works(world, browse, monkeypatch):
     assert world.chat(made[0].secret).status_code == 401
     (key,) = keys_of(world, world.northwind)
     assert (key.id, key.state) == (made[0].id, "revoked")
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(422, "refused"), (403, "unknown"), (409, "unknown")])
+def test_only_a_body_that_is_refused_proves_that_no_key_was_made(world, monkeypatch, status, outcome):
+    page = world.browser(world.olive).visit("/keys/new")
+    world.break_gateway()
+    page.submit("Make the key", name="ci")
+    world.mend_gateway()
+
+    def refuse(*_):
+        raise GatewayRefused("No.", status=status, code="no")
+
+    monkeypatch.setattr(type(world.gateway), "create_key", refuse)
+    world.run_worker(seconds=3)
+    (intent,) = world.rows(KeyIntent)
+    assert intent.outcome == outcome
+    assert ("was asked for" in page.visit("/keys").text) == (outcome == "unknown")
+    assert (events(world)[-1] == "key.refused") == (outcome == "refused")
+
+
+def test_a_withdrawal_is_not_claimed_before_it_is_in_effect(world, monkeypatch):
+    page = world.browser(world.olive).visit("/keys/new")
+    world.break_gateway()
+    page.submit("Make the key", name="ci")
+    world.mend_gateway()
+    later_in_effect(world, monkeypatch)
+    world.run_worker(seconds=3)
+    assert world.rows(KeyIntent)[0].outcome == "unknown"
+    monkeypatch.undo()
+    world.run_worker(seconds=3)
+    assert world.rows(KeyIntent)[0].outcome == "withdrawn"
 
 
 def test_an_answer_that_comes_too_late_does_not_show_its_secret(world, browse, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anuma_dash.features.keys.models import KeyRevocation
-from tests.features.keys.steps import events, fill_in, make_key
+from tests.features.keys.steps import events, fill_in, later_in_effect, make_key
 
 
 def confirm(page, key, name="ci"):
@@ -99,6 +99,17 @@ def test_a_key_the_dashboard_does_not_know_is_not_promised_to_go(world):
     assert answer.status_code == 503
     assert world.rows(KeyRevocation) == []
     assert events(world) == []
+
+
+def test_accepted_is_not_in_effect(world, browse, monkeypatch):
+    key = make_key(world, world.olive)
+    later_in_effect(world, monkeypatch)
+    page = confirm(browse(world.olive), key)
+    assert "not confirmed by the gateway. Until it confirms, the key may still work." in page.text
+    assert "Revoked" not in page.text
+    monkeypatch.undo()
+    world.run_worker(seconds=3)
+    assert "Revoked · in effect" in page.visit("/keys").text
 
 
 def test_asking_twice_revokes_once(world, browse):

@@ -28,9 +28,10 @@ LEAVE = "Continue at Sandbox"
 class Sandbox:
     """The provider; it can be stopped, as a provider that is down."""
 
-    def __init__(self, server: BaseWSGIServer, issuer: str) -> None:
+    def __init__(self, server: BaseWSGIServer, listener: socket.socket, issuer: str) -> None:
         self.issuer = issuer
         self._server = server
+        self._listener = listener
         self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
@@ -40,6 +41,7 @@ class Sandbox:
             self._server.shutdown()
             self._thread.join()
             self._server.server_close()
+            self._listener.close()
 
 
 @contextmanager
@@ -54,7 +56,9 @@ def running_sandbox(instance: Any, clock: Clock, slug: str = "sandbox") -> Itera
             client_secret=SECRET,
             redirect_uris=(f"http://localhost:8000/sign-in/{slug}/callback",),
         )
-        sandbox = Sandbox(build_server(create_app(settings, clock), port, fd=listener.fileno()), settings.issuer)
+        sandbox = Sandbox(
+            build_server(create_app(settings, clock), port, fd=listener.fileno()), listener, settings.issuer
+        )
         try:
             yield sandbox
         finally:
