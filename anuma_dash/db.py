@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -132,8 +133,11 @@ class Database:
 def _make_private(url: str) -> None:
     # The file holds names and addresses; SQLite gives its log and its index the permissions of the file.
     path = make_url(url).database
-    if path and path != ":memory:":
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if not path or path == ":memory:":
+        return
+    # Only ever on a new file: closing a descriptor would drop the locks that this process holds on an open database.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _set_synchronous(connection: Connection, level: str) -> None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from anuma_dash.db import new_id
-from anuma_dash.domain.accounts import add_member, create_account
+from anuma_dash.domain.accounts import AccountSync, add_member, create_account
 from anuma_dash.embedded.sandbox import cast
 from anuma_dash.identity import OPERATOR, Account, Actor, Role, SignInIdentity, User
 from anuma_dash.settings import Provider
@@ -54,7 +55,10 @@ ROLES = {
 
 def make_cast(tx: Session, provider: Provider, now: datetime) -> dict[str, Person]:
     """Create everybody, with both accounts; the accounts still want to be told to the gateway."""
-    users = {member.key: make_user(tx, provider, member.person, now) for member in cast.CAST}
+    users = {member.key: _user(member.person, now) for member in cast.CAST}
+    tx.add_all(users.values())
+    tx.flush()
+    tx.add_all(_identity(user, provider, cast.BY_KEY[key].person.subject, now) for key, user in users.items())
     northwind = create_account(tx, OPERATOR, users["olive"], NORTHWIND, "organization", now)
     elsewhere = create_account(tx, OPERATOR, users["strange"], ELSEWHERE, "organization", now)
     for key in ("ada", "dev", "bill", "vera"):
@@ -64,9 +68,8 @@ def make_cast(tx: Session, provider: Provider, now: datetime) -> dict[str, Perso
     return {key: _person(key, user, provider, *homes.get(key, (None, None))) for key, user in users.items()}
 
 
-def make_user(tx: Session, provider: Provider, person: cast.Person, now: datetime) -> User:
-    """A user who signs in at the provider as this person of the sandbox."""
-    user = User(
+def _user(person: cast.Person, now: datetime) -> User:
+    return User(
         id=new_id(),
         name=person.name,
         email=person.email,
@@ -74,20 +77,24 @@ def make_user(tx: Session, provider: Provider, person: cast.Person, now: datetim
         created_at=now,
         attested_age_at=now,
     )
-    tx.add(user)
-    tx.flush()
-    tx.add(
-        SignInIdentity(
-            user_id=user.id,
-            provider=provider.slug,
-            issuer=provider.issuer,
-            subject=person.subject,
-            claims={"email": person.email},
-            created_at=now,
-            last_sign_in_at=now,
-        )
+
+
+def _identity(user: User, provider: Provider, subject: str, now: datetime) -> SignInIdentity:
+    return SignInIdentity(
+        user_id=user.id,
+        provider=provider.slug,
+        issuer=provider.issuer,
+        subject=subject,
+        claims={"email": user.email},
+        created_at=now,
+        last_sign_in_at=now,
     )
-    return user
+
+
+def mark_known(tx: Session, now: datetime) -> None:
+    """Note that the gateway knows every account."""
+    tx.execute(update(Account).values(gateway_synced_at=now))
+    tx.execute(update(AccountSync).values(next_try_at=None))
 
 
 def _person(key: str, user: User, provider: Provider, role: Role | None, account: Account | None) -> Person:

@@ -19,13 +19,13 @@ from sqlalchemy import select
 from anuma_dash import create_app, features
 from anuma_dash.db import Database
 from anuma_dash.gateway.client import Gateway
-from anuma_dash.identity import User
+from anuma_dash.identity import WORKER, User
 from anuma_dash.settings import Provider, Settings
 from anuma_dash.web.sessions import BrowserSession, Device, start_session
 from anuma_dash.web.state import Services
 from anuma_dash.workflows import run_due
 from tests.browser import Browser
-from tests.factories import Person, make_cast
+from tests.factories import ELSEWHERE, NORTHWIND, Person, make_cast, mark_known
 
 DEVICE = Device("Firefox on Linux", "127.0.0.1")
 SHORT_BUDGET_SECONDS = 0.3
@@ -118,7 +118,10 @@ class World:
         """Create the cast and their accounts, and tell the gateway of them."""
         with self.db.transaction() as tx:
             self.people = make_cast(tx, self.settings.sign_in_providers[0], self.clock.now)
-        self.run_worker()
+        self.gateway.put_account(WORKER, self.northwind, NORTHWIND, "active")
+        self.gateway.put_account(WORKER, self.elsewhere, ELSEWHERE, "active")
+        with self.db.transaction() as tx:
+            mark_known(tx, self.clock.now)
 
     def __getattr__(self, key: str) -> Person:
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -10,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from anuma_dash import workflows
 from anuma_dash.audit import Event, record
 from anuma_dash.db import Base, Owned, new_id
-from anuma_dash.errors import GatewayError
+from anuma_dash.errors import GatewayError, GatewayRefused
 from anuma_dash.identity import WORKER, Account, Actor, Membership, Role, User, find_account
 from anuma_dash.workflows import Context, Durable, Kind
 
@@ -55,6 +57,26 @@ def sync_account(context: Context, account_id: UUID) -> None:
         account = find_account(tx, account_id)
     if account.gateway_synced_at is None:
         _put_account(context, account)
+
+
+Answer = TypeVar("Answer")
+
+
+def telling_of(context: Context, account_id: UUID, call: Callable[[], Answer]) -> Answer:
+    """Make a call about an account that the gateway may not know, not yet or no more: then tell it, and ask once more.
+
+    Raises `GatewayError`.
+    """
+    sync_account(context, account_id)
+    try:
+        return call()
+    except GatewayRefused as error:
+        if error.status != 404:
+            raise
+    with context.db.reading() as tx:
+        account = find_account(tx, account_id)
+    _put_account(context, account)
+    return call()
 
 
 def _put_account(context: Context, account: Account) -> None:

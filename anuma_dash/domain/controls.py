@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from anuma_dash import workflows
 from anuma_dash.audit import Event, record
 from anuma_dash.db import Base, Owned, new_id, owned
-from anuma_dash.domain.accounts import sync_account
+from anuma_dash.domain.accounts import telling_of
 from anuma_dash.domain.disclosures import current_disclosure
 from anuma_dash.errors import Conflict, GatewayError, GatewayRefused, Invalid, NotFound
 from anuma_dash.gateway import schemas
@@ -268,8 +268,8 @@ def settle_change(context: Context, change_id: UUID, attempt: int) -> None:
     if change is None or change.attempt != attempt or change.outcome != "pending":
         return
     try:
-        sync_account(context, change.account_id)
-        answer = context.gateway.put_controls(WORKER, change.account_id, requested_body(change))
+        requested, account_id = requested_body(change), change.account_id
+        answer = telling_of(context, account_id, lambda: context.gateway.put_controls(WORKER, account_id, requested))
     except GatewayRefused as error:
         _note_refusal(context, change, attempt, error)
     except GatewayError as error:

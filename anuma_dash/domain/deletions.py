@@ -14,7 +14,7 @@ from anuma_dash.audit import Event, record
 from anuma_dash.db import Base, Owned, new_id, owned
 from anuma_dash.errors import GatewayError, GatewayRefused, GatewayUnavailable, NotFound
 from anuma_dash.gateway import schemas
-from anuma_dash.identity import WORKER, Actor, Permission
+from anuma_dash.identity import WORKER, Actor, Permission, lock_account
 from anuma_dash.workflows import Context, Durable, Kind
 
 PROGRESS_POLL = timedelta(seconds=1)
@@ -56,6 +56,7 @@ def request_deletion(
         scope = scope.model_copy(update={"person": actor.user_id})
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
+        lock_account(tx, account_id)
         existing = tx.get(Deletion, token)
         if existing is not None:
             if existing.account_id != account_id:

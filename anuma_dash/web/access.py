@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 
 from flask import Flask, Response, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.urls import iri_to_uri
 
 from anuma_dash.errors import NotAllowed
 from anuma_dash.identity import Account, Actor, Membership, Permission, Role, memberships_of
@@ -162,7 +163,7 @@ def is_htmx() -> bool:
 def leave_for(url: str) -> ResponseReturnValue:
     """Send the whole browser to another page. htmx would paste a redirect's target into the element it updates."""
     if is_htmx():
-        return "", 200, {"HX-Redirect": url}
+        return "", 200, {"HX-Redirect": iri_to_uri(url)}
     return redirect(url, 303)
 
 

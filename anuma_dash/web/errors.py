@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from flask import Flask, Response, current_app, make_response
+from flask import Flask, Response, current_app, make_response, request
 from limits.errors import StorageError
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, SecurityError
@@ -25,7 +25,7 @@ from anuma_dash.errors import (
     SignInRefused,
 )
 from anuma_dash.web import headers
-from anuma_dash.web.access import is_htmx
+from anuma_dash.web.access import SAFE_METHODS, is_htmx
 from anuma_dash.web.render import theme, wants_fragment
 from anuma_dash.web.state import request_id
 
@@ -42,7 +42,7 @@ ANSWERS: dict[type[DashboardError], tuple[int, str, str]] = {
     GatewayUnavailable: (
         503,
         "The gateway does not answer",
-        "Your account, activity and deletions still open. Keys and requests will be back with the gateway.",
+        "Activity and deletions still open. Keys and requests will be back with the gateway.",
     ),
 }
 HTTP_WORDS = {
@@ -92,13 +92,20 @@ def _unexpected(error: Exception) -> Response:
         return answer(
             503,
             "The dashboard's database does not answer",
-            "Nothing was changed. API calls are not affected. Try again in a moment.",
+            f"{_what_happened()} API calls are not affected. Try again in a moment.",
         )
     if isinstance(error, StorageError):
         log.error("rate limits fault", request_id=request_id())
         return answer(503, "This cannot be done right now", "Nothing was changed. Reading still works. Try again soon.")
     log.error("unexpected fault", fault=type(error).__name__, where=_where(error), request_id=request_id())
-    return answer(500, "Something went wrong on our side", "Nothing is known to be lost. Try again in a moment.")
+    return answer(500, "Something went wrong on our side", f"{_what_happened()} Try again in a moment.")
+
+
+def _what_happened() -> str:
+    # The fault may have come after the gateway or the database had already acted.
+    if request.method in SAFE_METHODS:
+        return "Nothing was changed."
+    return "What you just did may or may not have happened: look at its page to see how it stands."
 
 
 def _where(error: BaseException) -> list[str]:

@@ -10,5 +10,5 @@ def gateway_problem(error: GatewayError) -> str:
     if not isinstance(error, GatewayRefused):
         return str(error)
     if error.status == 404:
-        return "The gateway does not know this account yet. Anuma goes on telling it."
+        return "The gateway does not know this account. The next change you make here tells it."
     return f"The gateway refused: {error}"

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from wtforms import BooleanField, Form, HiddenField
 
-MOST_ITEMS = 2**31 - 1
+MOST_DIGITS = 9
 
 
 class AcceptForm(Form):
@@ -60,4 +60,4 @@ def _uuid(text: str | None) -> UUID | None:
 
 def item_count(text: str) -> int | None:
     """A number of stored items as a form bears it; None if it is not one."""
-    return int(text) if text.isascii() and text.isdigit() and int(text) <= MOST_ITEMS else None
+    return int(text) if len(text) <= MOST_DIGITS and text.isascii() and text.isdigit() else None

@@ -16,7 +16,7 @@ from anuma_dash.errors import GatewayError, GatewayRefused, GatewayUnavailable, 
 from anuma_dash.features.data_controls.models import ControlTest
 from anuma_dash.features.data_controls.states import ControlState, control_state
 from anuma_dash.gateway import schemas
-from anuma_dash.identity import Actor, Permission
+from anuma_dash.identity import Actor, Permission, lock_account
 from anuma_dash.workflows import Context
 
 TESTS_SHOWN = 3
@@ -82,7 +82,7 @@ def _ask(context: Context, actor: Actor, account_id: UUID) -> tuple[schemas.Data
         return context.gateway.data_state(actor, account_id), ""
     except GatewayRefused as error:
         if error.status == 404:
-            return None, "The gateway does not know this account yet. It is being told."
+            return None, "The gateway does not know this account. The next change you make here tells it."
         return None, str(error)
     except GatewayError as error:
         return None, str(error)
@@ -141,7 +141,8 @@ def test_control(
     key, found = _run_test(context, actor, account_id, key_id, token)
     now = context.clock()
     with context.db.transaction() as tx:
-        raced = tx.scalar(owned(ControlTest, account_id).where(ControlTest.id == token).with_for_update())
+        lock_account(tx, account_id)
+        raced = tx.scalar(owned(ControlTest, account_id).where(ControlTest.id == token))
         if raced is not None:
             return raced
         test = ControlTest(

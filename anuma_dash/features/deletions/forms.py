@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-MOST_ITEMS = 2**31 - 1
+MOST_DIGITS = 9
 
 
 class DeletionForm:
@@ -28,4 +28,4 @@ class DeletionForm:
     def count(self) -> int | None:
         """How many items were shown; None if that was not known."""
         text = self._count
-        return int(text) if text.isascii() and text.isdigit() and int(text) <= MOST_ITEMS else None
+        return int(text) if len(text) <= MOST_DIGITS and text.isascii() and text.isdigit() else None

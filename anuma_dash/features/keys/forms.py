@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from unicodedata import category
 from uuid import UUID
 
 from wtforms import Field, Form, HiddenField, RadioField, SelectField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
+
+from anuma_dash.names import one_line
 
 ENVIRONMENTS = (
     ("live", "Live", "Reaches every model of the gateway. Its use is metered."),
     ("test", "Test", "Reaches the built-in model anuma/echo only, and costs nothing."),
 )
 EXPIRIES = (("never", "Never"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In 365 days"))
-
-
-def _one_line(text: str | None) -> str:
-    # Control characters hide what a name says.
-    words = " ".join((text or "").split())
-    return "".join(character for character in words if category(character) != "Cc")
 
 
 class NewKeyForm(Form):
@@ -28,7 +23,7 @@ class NewKeyForm(Form):
     name = StringField(
         "Name",
         [DataRequired("Give the key a name that says where it is used."), Length(max=100)],
-        filters=[_one_line],
+        filters=[one_line],
         description="Where it is used, such as ci or laptop. People in your account see it.",
     )
     environment = RadioField(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from anuma_dash import workflows
 from anuma_dash.audit import Event, record
 from anuma_dash.db import owned
-from anuma_dash.domain.accounts import sync_account
+from anuma_dash.domain.accounts import sync_account, telling_of
 from anuma_dash.errors import GatewayError, GatewayRefused, NotFound
 from anuma_dash.features.keys.models import KeyIntent
 from anuma_dash.gateway import schemas
@@ -95,7 +95,12 @@ def requested_key(intent: KeyIntent) -> schemas.NewKey:
 
 def _ask(context: Context, actor: Actor, intent: KeyIntent) -> Creation:
     try:
-        key = context.gateway.create_key(actor, intent.account_id, requested_key(intent), str(intent.id))
+        wish = requested_key(intent)
+        key = telling_of(
+            context,
+            intent.account_id,
+            lambda: context.gateway.create_key(actor, intent.account_id, wish, str(intent.id)),
+        )
     except GatewayRefused as error:
         return Creation(_note_refusal(context, actor, intent, str(error)))
     except GatewayError as error:

@@ -16,6 +16,8 @@ NOT_STORED = {
     "deleted": "It was stored, and has been deleted.",
     "expired": "It was stored, and its retention period has ended.",
     "account_suspended": "The account was suspended.",
+    "deletion_under_way": "It was under way when a deletion of stored content was accepted, so it was never stored.",
+    "failed": "The request failed, so nothing of it was kept.",
     "no_content": "There was nothing to store: the request held no prompt that could be read.",
     "key_unknown": "The gateway did not know the key.",
 }

@@ -7,6 +7,8 @@ from zoneinfo import available_timezones
 from wtforms import BooleanField, Form, SelectField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length
 
+from anuma_dash.names import one_line
+
 
 def time_zones() -> list[tuple[str, str]]:
     """The time zones a person may choose from: places, and UTC."""
@@ -20,7 +22,7 @@ class WelcomeForm(Form):
     name = StringField(
         "Your name",
         [DataRequired("Enter a name that people in your account will see."), Length(max=200)],
-        filters=[lambda text: " ".join((text or "").split())],
+        filters=[one_line],
     )
     time_zone = SelectField("Time zone", choices=time_zones, default="UTC")
     thirteen_or_older = BooleanField("I am 13 or older", [InputRequired("Say that you are 13 or older to go on.")])

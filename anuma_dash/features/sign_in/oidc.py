@@ -133,18 +133,20 @@ class RelyingParty:
         email = email if isinstance(email, str) and 3 <= len(email) <= 320 and "@" in email else None
         name = details.get("name")
         name = name.strip()[:200] if isinstance(name, str) else ""
-        authenticated = claims.get("auth_time")
-        at = (
-            datetime.fromtimestamp(authenticated, tz=trip.began_at.tzinfo)
-            if isinstance(authenticated, int)
-            else trip.began_at
-        )
         return Identity(
             issuer=self.provider.issuer,
             subject=str(claims["sub"]),
-            authenticated_at=min(at, trip.began_at + timedelta(seconds=TIMEOUT_SECONDS)) if not trip.fresh else at,
+            authenticated_at=_authenticated_at(claims, trip),
             email=email,
             email_verified=email is not None and details.get("email_verified") is True,
             name=name or (email or "").partition("@")[0],
             claims={key: details[key] for key in ("email", "email_verified", "name", "auth_time") if key in details},
         )
+
+
+def _authenticated_at(claims: Mapping[str, Any], trip: Trip) -> datetime:
+    # A provider that does not say when it last asked may have asked days ago: such a sign-in proves no presence.
+    authenticated = claims.get("auth_time")
+    if isinstance(authenticated, bool) or not isinstance(authenticated, int | float):
+        return trip.began_at - timedelta(days=1)
+    return datetime.fromtimestamp(authenticated, tz=trip.began_at.tzinfo)

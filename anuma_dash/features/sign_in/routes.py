@@ -134,10 +134,10 @@ def _signed_in(provider: Provider, attempt: SignInAttempt, identity: Identity) -
         set_session_cookie(response, started[1])
         response.delete_cookie(TRIP_COOKIE, httponly=True, samesite="Lax", secure=settings.secure_cookies)
         return response
-    with services().db.transaction() as tx:
-        entry = service.let_in(tx, settings, actor(), provider.slug, identity, now())
+    with services().db.reading() as tx:
+        entry = service.entry(tx, settings, identity)
     if entry == "waiting":
-        return page("sign_in/waiting.html")
+        return redirect(url_for("sign_in.waiting"), 303)
     response = make_response(redirect(url_for("sign_in.welcome"), 303))
     set_short_cookie(response, WELCOME_COOKIE, packed(provider, identity, attempt.next_path))
     return response

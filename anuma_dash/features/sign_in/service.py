@@ -6,16 +6,18 @@ import hashlib
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from anuma_dash.audit import Event, record
 from anuma_dash.db import new_id
 from anuma_dash.domain.accounts import create_account
 from anuma_dash.domain.notices import NOTICES
-from anuma_dash.errors import Invalid, SignInRefused
+from anuma_dash.errors import Conflict, Invalid, SignInRefused
 from anuma_dash.features.sign_in.id_tokens import Trip
 from anuma_dash.features.sign_in.models import SignInAttempt
 from anuma_dash.features.sign_in.oidc import Identity
@@ -145,8 +147,11 @@ def _start_session(
     return session, token
 
 
-def let_in(tx: Session, settings: Settings, actor: Actor, provider: str, identity: Identity, now: datetime) -> str:
-    """Whether a new person may create a user: "open", or "waiting" when their request was noted.
+Entry = Literal["open", "ask", "waiting"]
+
+
+def entry(tx: Session, settings: Settings, identity: Identity) -> Entry:
+    """Whether a new person may create a user, may ask to be let in, or has asked already. Writes nothing.
 
     Raises `SignInRefused` in the modes that ask for an address which the provider has not verified, and for people who
     were not invited.
@@ -157,16 +162,33 @@ def let_in(tx: Session, settings: Settings, actor: Actor, provider: str, identit
         raise SignInRefused(
             "This site lets in people by their e-mail address, and your provider has not verified yours."
         )
-    email = identity.email.lower()
-    waiting = tx.scalar(select(SignUpRequest).where(SignUpRequest.email == email))
+    waiting = _sign_up_request(tx, identity)
     if waiting is not None and waiting.state == "approved":
         return "open"
     if settings.sign_up == "invited":
         raise SignInRefused("This site is by invitation, and there is none for your address.")
-    if waiting is None:
-        tx.add(SignUpRequest(id=new_id(), email=email, state="waiting", created_at=now))
-        record(tx, actor, Event.SIGN_UP_REQUESTED, at=now, account_id=None, provider=provider)
-    return "waiting"
+    return "ask" if waiting is None else "waiting"
+
+
+def ask_to_be_let_in(
+    tx: Session, settings: Settings, actor: Actor, provider: str, identity: Identity, now: datetime
+) -> None:
+    """Note that somebody of 13 or older asks to be let in; once is enough."""
+    if entry(tx, settings, identity) != "ask" or identity.email is None:
+        return
+    tx.add(SignUpRequest(id=new_id(), email=identity.email.lower(), state="waiting", created_at=now))
+    record(tx, actor, Event.SIGN_UP_REQUESTED, at=now, account_id=None, provider=provider)
+
+
+def forget_under_13(tx: Session, identity: Identity) -> None:
+    """Delete what an invitation or an earlier request left behind about somebody who says that they are under 13."""
+    found = _sign_up_request(tx, identity)
+    if found is not None:
+        tx.delete(found)
+
+
+def _sign_up_request(tx: Session, identity: Identity) -> SignUpRequest | None:
+    return tx.scalar(select(SignUpRequest).where(SignUpRequest.email == (identity.email or "").lower()))
 
 
 def create_person(
@@ -207,6 +229,10 @@ def create_person(
             last_sign_in_at=now,
         )
     )
+    try:
+        tx.flush()
+    except IntegrityError:
+        raise Conflict("Your account was made a moment ago, in another window. Sign in again.") from None
     for notice in NOTICES:
         tx.add(
             NoticeReceipt(

@@ -253,7 +253,7 @@ def test_an_account_that_the_gateway_does_not_know_yet(world, browse, monkeypatc
 
     monkeypatch.setattr(Gateway, "data_state", unknown)
     page = browse(world.olive).visit("/data-controls")
-    assert "The gateway does not know this account yet." in page.text
+    assert "The gateway does not know this account." in page.text
     assert pill(page) == "Not known right now"
 
 

@@ -42,7 +42,7 @@ def test_on_shows_the_disclosure_and_takes_its_acceptance(world, browse):
     assert "settings version 1" in control(page)
     assert "You accepted text version 1" in control(page)
     assert "Changed by Olive Lindqvist, confirmed by the gateway" in control(page)
-    assert "Kept for 30 days" in control(page)
+    assert "Can be opened for 30 days" in control(page)
     [row] = world.rows(ControlChange)
     assert (row.disclosure_version, row.disclosure_sha256) == (
         1,

@@ -253,7 +253,9 @@ def test_pages_of_an_account_that_the_gateway_does_not_know(world, monkeypatch):
         monkeypatch.setattr(type(world.gateway), name, refuse)
     page = world.browser(world.olive)
     for path in ("/", "/keys", "/requests"):
-        assert "The gateway does not know this account yet. Anuma goes on telling it." in page.visit(path).text
+        assert (
+            "The gateway does not know this account. The next change you make here tells it." in page.visit(path).text
+        )
 
 
 def test_a_refusal_makes_no_key_and_says_why(world, browse):

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from anuma_dash.audit import AuditEntry
 from anuma_dash.db import Base
 from anuma_dash.domain.notices import NOTICES
-from anuma_dash.identity import Account, NoticeReceipt, SignInIdentity, User
+from anuma_dash.identity import Account, NoticeReceipt, SignInIdentity, SignUpRequest, User
 from anuma_dash.web.sessions import BrowserSession
 
 WELCOME_COOKIE = "anuma_welcome"
@@ -43,7 +43,7 @@ def test_somebody_new_is_welcomed_and_shown_what_is_kept(world, visitor):
 
     assert page.heading.endswith(", Nora")
     assert page.one(".account b").text == "Nora Field"
-    assert "Times are in America/New York." in page.text
+    assert "Time zone: America/New York." in page.text
 
 
 def test_what_they_were_shown_is_recorded_with_version_and_hash(world, visitor):
@@ -210,10 +210,14 @@ class TestSignUpModes:
     @pytest.mark.parametrize("mode", ["requested"])
     def test_on_request_people_wait_until_an_operator_lets_them_in(self, world, visit, operate, mode):
         before = counts(world)
+        page = visit().leave().come_as(*NORA).page
+        assert page.heading == "Welcome"
+        assert counts(world) == before
+        page.submit("Ask to be let in", thirteen_or_older=True)
         for _ in range(2):
-            page = visit().leave().come_as(*NORA).page
             assert page.heading == "Your request is noted"
-            assert "Your e-mail address was stored for that, and nothing else." in page.text
+            assert "it keeps your e-mail address" in page.text
+            page = visit().leave().come_as(*NORA).page
         changed = {name for name, count in counts(world).items() if count != before[name]}
         assert changed == {"sign_up_requests", "audit_entries", "audit_details"}
         assert "waiting   nora@field.example" in operate("sign-up", "list").output
@@ -221,6 +225,18 @@ class TestSignUpModes:
         operate("sign-up", "invite", NORA[1])
 
         assert visit().leave().come_as(*NORA).page.heading == "Welcome"
+
+    @pytest.mark.parametrize("mode", ["invited", "requested"])
+    def test_an_invitation_of_somebody_under_13_is_deleted(self, world, visit, operate, mode):
+        operate("sign-up", "invite", NORA[1])
+
+        page = visit().leave().come_as(*NORA).page
+        assert "Your address was stored when you were let in" in page.text
+        page.submit("I am under 13")
+
+        assert page.heading == "You cannot use Anuma yet"
+        assert world.rows(SignUpRequest) == []
+        assert NORA[1] not in operate("sign-up", "list").output
 
     @pytest.mark.parametrize("mode", ["invited", "requested"])
     def test_an_address_that_the_provider_has_not_verified_lets_nobody_in(self, world, visit, operate, mode):
