@@ -9,7 +9,7 @@ run: .venv/run.stamp assets
 	@$(BIN)/python app.py
 
 test: .venv/test.stamp assets
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: .venv/test.stamp assets
 	$(BIN)/ruff format --check .

@@ -54,6 +54,7 @@ class Settings(BaseModel):
     env: Literal["development", "production"] = "development"
     instance: Path = Path("instance")
     public_url: str = "http://localhost:8000"
+    support_email: str = ""
     allowed_hosts: tuple[str, ...] = ()
     proxy_hops: int = Field(default=0, ge=0, le=5)
     hosts: int = Field(default=1, ge=1)
@@ -157,6 +158,7 @@ def _with_development_values(values: dict[str, Any]) -> dict[str, Any]:
         "workflows_database_url": f"sqlite:///{instance / 'workflows.sqlite'}",
         "jwt_key_file": instance / "dashboard-jwt.pem",
         "public_url": public_url,
+        "support_email": "support@anuma.example",
     }
     for name in ("session_secrets", "csrf_secrets"):
         if name not in values:
@@ -236,6 +238,7 @@ def _points_against(settings: Settings) -> list[str]:
 
 def _unset(settings: Settings) -> list[str]:
     required = (
+        "support_email",
         "database_url",
         "workflows_database_url",
         "session_secrets",

@@ -54,6 +54,7 @@ EXAMPLES: dict[str, Callable[[Belongings], dict[str, Any]]] = {
     "requests.show": lambda own: {"request_id": own.request_id},
     "sign_in.callback": lambda _: {"slug": "sandbox"},
     "sign_in.create": lambda _: {"slug": "sandbox"},
+    "sign_in.show": lambda _: {"slug": "sandbox"},
 }
 """A route with arguments in its path needs a line here."""
 

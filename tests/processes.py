@@ -59,6 +59,15 @@ class Process:
         self.popen.send_signal(signal.SIGKILL)
         self.popen.wait(10)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let it hang meanwhile: it accepts connections and answers none (SIGSTOP)."""
+        self.popen.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.popen.send_signal(signal.SIGCONT)
+
     def stop(self) -> int:
         """Ask it to end, as Ctrl-C does; returns its exit status."""
         if self.popen.poll() is None:

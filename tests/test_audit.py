@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import string
 import threading
-from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner
@@ -53,18 +52,6 @@ def entries(world, chain):
 def walk(world, chain=None):
     with world.db.reading() as tx:
         return verify(tx, chain or world.northwind)
-
-
-@contextmanager
-def behind_the_triggers(world):
-    """A transaction of somebody who rules the database itself."""
-    with world.db.transaction() as tx:
-        if world.db.sqlite:
-            for name in tx.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all():
-                tx.execute(text(f"DROP TRIGGER {name}"))
-        else:
-            tx.execute(text("SET LOCAL session_replication_role = replica"))
-        yield tx
 
 
 @pytest.mark.parametrize(
@@ -174,7 +161,7 @@ TAMPERINGS = {
 def test_tampering_is_found(world, tampering):
     found = tell(world, count=4)
     world.clock.advance(hours=1)
-    with behind_the_triggers(world) as tx:
+    with world.behind_the_triggers() as tx:
         if world.db.sqlite:
             tx.execute(text("PRAGMA defer_foreign_keys = ON"))
         if "cut" in tampering:
@@ -221,7 +208,7 @@ def test_an_operator_is_told_that_every_chain_holds(world, operate):
 
 def test_an_operator_is_told_where_a_chain_is_broken(world, operate):
     found = tell(world)
-    with behind_the_triggers(world) as tx:
+    with world.behind_the_triggers() as tx:
         tx.execute(update(AuditEntry).where(AuditEntry.id == found[2].id).values(event="key.revoked"))
 
     result = operate("audit", "verify", "--account", str(world.northwind))

@@ -32,6 +32,7 @@ def production(tmp_path):
     return {
         "ANUMA_ENV": "production",
         "ANUMA_PUBLIC_URL": "https://dashboard.example",
+        "ANUMA_SUPPORT_EMAIL": "support@dashboard.example",
         "ANUMA_DATABASE_URL": "postgresql://db.example/anuma",
         "ANUMA_WORKFLOWS_DATABASE_URL": "postgresql://db.example/workflows",
         "ANUMA_GATEWAY_URL": "https://gateway.internal.example",
@@ -65,6 +66,7 @@ def test_production_starts_with_everything_in_place(production):
 @pytest.mark.parametrize(
     "name",
     [
+        "ANUMA_SUPPORT_EMAIL",
         "ANUMA_DATABASE_URL",
         "ANUMA_WORKFLOWS_DATABASE_URL",
         "ANUMA_SESSION_SECRETS",

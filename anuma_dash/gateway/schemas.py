@@ -181,8 +181,8 @@ class Decision(Received):
     """Whether content is stored, and which rule decided it.
 
     `rule` is one of `account_control`, `app_control`, `key_control`, `person_control`, `request_header`,
-    `control_off_at_arrival`, `control_off_at_write`, `deleted`, `expired`, `account_suspended`, `no_content`,
-    `key_unknown`.
+    `control_off_at_arrival`, `control_off_at_write`, `deleted`, `deletion_under_way`, `expired`, `account_suspended`,
+    `failed`, `no_content`, `key_unknown`.
     """
 
     stored: bool

@@ -13,7 +13,7 @@ from werkzeug.urls import iri_to_uri
 
 from anuma_dash.errors import NotAllowed
 from anuma_dash.identity import Account, Actor, Membership, Permission, Role, memberships_of
-from anuma_dash.web import csrf, sessions
+from anuma_dash.web import cookies, csrf, sessions
 from anuma_dash.web.state import Viewer, client_address, now, request_id, services, viewer
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -103,7 +103,7 @@ def _refusal(rule: Rule) -> ResponseReturnValue | None:
 
 def _load_viewer() -> None:
     settings = services().settings
-    token = request.cookies.get(session_cookie_name(), "")
+    token = cookies.read(cookies.SESSION)
     if not token:
         return
     with services().db.reading() as tx:
@@ -136,23 +136,10 @@ def _current(
     return accounts[0] if accounts else (None, None)
 
 
-def session_cookie_name() -> str:
-    """`__Host-` binds the cookie to this host and to https; plain http on localhost cannot have it."""
-    return "__Host-anuma_session" if services().settings.secure_cookies else "anuma_session"
-
-
 def set_session_cookie(response: Response, token: str) -> None:
     """Hand the browser its session token."""
-    settings = services().settings
-    response.set_cookie(
-        session_cookie_name(),
-        token,
-        max_age=settings.session_absolute_days * 86400,
-        httponly=True,
-        samesite="Lax",
-        secure=settings.secure_cookies,
-        path="/",
-    )
+    days = services().settings.session_absolute_days
+    cookies.put(response, cookies.SESSION, token, max_age_seconds=days * 86400)
 
 
 def is_htmx() -> bool:

@@ -16,6 +16,7 @@ from flask import Response, g, request
 
 from anuma_dash.errors import Forged
 from anuma_dash.settings import Settings
+from anuma_dash.web import cookies
 from anuma_dash.web.state import services, viewer
 
 FIELD = "csrf_token"
@@ -62,7 +63,7 @@ def _macs(settings: Settings) -> list[bytes]:
 
 def _browser() -> str:
     if "browser" not in g:
-        g.browser = request.cookies.get(BROWSER_COOKIE, "")
+        g.browser = cookies.read(BROWSER_COOKIE)
         if len(g.browser) < 22:
             g.browser = secrets.token_urlsafe(24)
             g.new_browser = True
@@ -72,14 +73,7 @@ def _browser() -> str:
 def set_browser_cookie(response: Response) -> None:
     """Give the browser its cookie if this page holds a form bound to it."""
     if g.get("new_browser"):
-        response.set_cookie(
-            BROWSER_COOKIE,
-            g.browser,
-            httponly=True,
-            samesite="Lax",
-            secure=services().settings.secure_cookies,
-            path="/",
-        )
+        cookies.put(response, BROWSER_COOKIE, g.browser)
 
 
 def _xor(left: bytes, right: bytes) -> bytes:

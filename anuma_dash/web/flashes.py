@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from anuma_dash.web import cookies
 from anuma_dash.web.state import services
 
 COOKIE = "anuma_flash"
@@ -36,7 +37,7 @@ def _serializer() -> URLSafeTimedSerializer:
 
 
 def _from_cookie() -> list[tuple[str, str]]:
-    text = request.cookies.get(COOKIE)
+    text = cookies.read(COOKIE)
     if not text:
         return []
     try:
@@ -50,14 +51,7 @@ def _carry(response: Response) -> Response:
     waiting = g.get("new_flashes", [])
     if waiting:
         kept = waiting if g.get("flashes_taken") else [*_from_cookie(), *waiting]
-        response.set_cookie(
-            COOKIE,
-            _serializer().dumps(kept[-5:]),
-            max_age=LIFETIME_SECONDS,
-            httponly=True,
-            samesite="Lax",
-            secure=services().settings.secure_cookies,
-        )
-    elif g.get("flashes_taken") and request.cookies.get(COOKIE):
-        response.delete_cookie(COOKIE, httponly=True, samesite="Lax", secure=services().settings.secure_cookies)
+        cookies.put(response, COOKIE, _serializer().dumps(kept[-5:]), max_age_seconds=LIFETIME_SECONDS)
+    elif g.get("flashes_taken") and cookies.read(COOKIE):
+        cookies.forget(response, COOKIE)
     return response

@@ -10,7 +10,7 @@ from jinja2 import StrictUndefined
 from jinja2_fragments.flask import render_block
 
 from anuma_dash.identity import Account
-from anuma_dash.web import assets, csrf, formats, headers, menu
+from anuma_dash.web import assets, cookies, csrf, formats, headers, menu
 from anuma_dash.web.flashes import take_flashes
 from anuma_dash.web.state import services, viewer
 
@@ -117,5 +117,5 @@ def initials(name: str) -> str:
 
 def theme() -> str:
     """The chosen theme: "system" until the person chooses."""
-    chosen = request.cookies.get(THEME_COOKIE, "system")
+    chosen = cookies.read(THEME_COOKIE)
     return chosen if chosen in THEMES else "system"

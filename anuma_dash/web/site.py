@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Blueprint, redirect, request
+from flask import Blueprint, make_response, redirect, request
 from flask.typing import ResponseReturnValue
 
 from anuma_dash.errors import NotFound
+from anuma_dash.web import cookies
 from anuma_dash.web.access import access, local_path
 from anuma_dash.web.render import THEME_COOKIE, THEMES
 from anuma_dash.web.sessions import BrowserSession
@@ -28,12 +29,9 @@ def back(default: str = "/") -> str:
 def theme() -> ResponseReturnValue:
     """Choose light, dark, or what the system says."""
     chosen = request.form.get("theme", "")
-    response = redirect(back(), 303)
+    response = make_response(redirect(back(), 303))
     if chosen in THEMES:
-        secure = services().settings.secure_cookies
-        response.set_cookie(
-            THEME_COOKIE, chosen, max_age=YEAR_SECONDS, httponly=True, samesite="Lax", secure=secure, path="/"
-        )
+        cookies.put(response, THEME_COOKIE, chosen, max_age_seconds=YEAR_SECONDS)
     return response
 
 

@@ -81,6 +81,9 @@ def new_context(browser: Browser, watch: Watch, **options: object) -> BrowserCon
 def axe_violations(page: Page) -> list[str]:
     """What axe-core finds on the page, one line each."""
     source = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
+    # The first look at a style after a change of theme starts its transition; two frames later it has ended.
+    page.evaluate("getComputedStyle(document.body).color")
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     # Evaluated by the debugger, which a content security policy does not govern.
     page.evaluate(source)
     result = page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", AXE_TAGS)

@@ -22,15 +22,15 @@ def main() -> None:
         product.start_everything()
         context = new_context(browser, Watch(), viewport={"width": 1280, "height": 900})
         page = context.new_page()
-        paths = tour.a_busy_day(page, product, "Olive Lindqvist") | tour.SIGNED_OUT
-        for width in tour.WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            for theme in tour.THEMES:
-                page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-                for name, path in paths.items():
-                    page.goto(product.dashboard + path)
-                    taken = page.screenshot(full_page=width != 1280)
-                    _keep(taken, FOLDER / f"{name}-{theme}-{width}.png")
+        for stop in tour.stops(page, product, "Olive Lindqvist"):
+            for width in tour.WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                stop.go(page)
+                for theme in tour.THEMES:
+                    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+                    taken = page.screenshot(full_page=stop.name != "menu", animations="disabled")
+                    _keep(taken, FOLDER / f"{stop.name}-{theme}-{width}.png")
+            page.set_viewport_size({"width": 1280, "height": 900})
         context.close()
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -78,11 +76,14 @@ def test_a_killed_worker_is_followed_by_another(
     assert olive.account_id is not None
     _stored_requests(context, olive, olive.account_id, running)
 
-    worker = running.start_worker()
     scope = schemas.DeletionScope(category="request_content")
-    deletion = request_deletion(context, olive, olive.account_id, scope, count=REQUESTS, token=new_id())
-    _let_it_begin(context, deletion.id)
-    worker.kill()
+    with running.processes["gateway-0"].paused():
+        deletion = request_deletion(context, olive, olive.account_id, scope, count=REQUESTS, token=new_id())
+        worker = running.start_worker()
+        # The attempt hangs in its call, so the kill hits the middle of it; whether the gateway acts is open.
+        wait_until(lambda: _deletion(context, deletion.id).attempt > 1, "the worker has begun")
+        worker.kill()
+        assert _deletion(context, deletion.id).state == "requested"
     running.start_worker(_changed_copy(tmp_path) if code_changes else ROOT)
 
     wait_until(lambda: _deletion(context, deletion.id).state == "verified", "the deletion is verified", 40)
@@ -96,14 +97,6 @@ def test_a_killed_worker_is_followed_by_another(
         assert audit.verify(tx, olive.account_id).broken_at is None
     inventory = context.gateway.inventory(olive, olive.account_id)
     assert {row.category: row.count for row in inventory.rows}["request_content"] == 0
-
-
-def _let_it_begin(context: Context, deletion_id: UUID) -> None:
-    # A random moment between "not begun" and "finished": the kill is to hit a different place each time.
-    deadline = time.monotonic() + random.uniform(0, 1.5)
-    wait_until(
-        lambda: time.monotonic() > deadline or _deletion(context, deletion_id).state == "purging", "a random moment"
-    )
 
 
 def _deletion(context: Context, deletion_id: UUID) -> Deletion:

@@ -96,7 +96,7 @@ def postgres_databases(count: int) -> Iterator[list[str]]:
     names = [f"anuma_test_{secrets.token_hex(6)}" for _ in range(count)]
     with psycopg.connect(_dsn(POSTGRES), autocommit=True) as connection:
         for name in names:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 STRATEGY file_copy')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
         try:
             url = make_url(POSTGRES)
             yield [url.set(database=name).render_as_string(hide_password=False) for name in names]

@@ -128,7 +128,7 @@ def test_what_is_under_way_is_part_of_it(running, dashboard, account, key):
     finished(dashboard, account, delete(dashboard, account))
     stream.finish()
     (row,) = dashboard.requests(account)
-    assert (row["content"]["stored"], row["content"]["rule"]) == (False, "deleted")
+    assert (row["content"]["stored"], row["content"]["rule"]) == (False, "deletion_under_way")
     assert held_keys(running, account) == set()
 
 

@@ -89,6 +89,7 @@ def test_leaving_in_the_middle_of_a_stream(running, dashboard, account, key):
 
 
 def test_leaving_before_the_body_is_whole(running, dashboard, account, key):
+    dashboard.switch_logging(account, True)
     host, port = running.base_url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=15) as connection:
         connection.sendall(
@@ -97,6 +98,7 @@ def test_leaving_before_the_body_is_whole(running, dashboard, account, key):
         )
     (row,) = wait_until(lambda: dashboard.requests(account))
     assert (row["outcome"], row["usage_source"], row["cost_micro_usd"]) == ("canceled", "none", 0)
+    assert (row["content"]["stored"], row["content"]["rule"]) == (False, "no_content")
 
 
 def test_the_first_byte_does_not_wait_for_the_last(running, key):

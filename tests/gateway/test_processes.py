@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -30,36 +30,60 @@ ROOT = Path(__file__).parents[2]
 ITEMS = 150
 
 
+class Served:
+    """A real gateway on databases of its own, which tests kill and start again."""
+
+    def __init__(self, environ):
+        self.environ = environ
+        self.instance = Path(environ["ANUMA_INSTANCE"])
+        self.signer = Signer()
+        self.process = None
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.dashboard = Dashboard(self.base_url, self.signer)
+
+    def start(self):
+        if self.process is not None and self.process.poll() is None:
+            return
+        self.instance.mkdir(exist_ok=True)
+        self.signer.publish(self.instance / "dashboard-jwks.json")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ANUMA_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "anuma_dash.embedded.gateway"],
+            cwd=ROOT,
+            env=kept | self.environ | {"ANUMA_GATEWAY_PORT": str(self.port)},
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until(lambda: is_ready(self.process, self.base_url), 30)
+
+    def kill_9(self):
+        self.process.kill()
+        self.process.wait(10)
+
+    def close(self):
+        self.dashboard.close()
+        if self.process is not None:
+            self.kill_9()
+
+
+@pytest.fixture(scope="module")
+def instance(database_urls, tmp_path_factory):
+    """One for the module: tests make accounts of their own, and a start takes seconds."""
+    environ = {"ANUMA_INSTANCE": str(tmp_path_factory.mktemp("served")), "ANUMA_GATEWAY_DELETION_BATCH": "1"}
+    with ExitStack() as stack:
+        if database_urls:
+            main, keys = stack.enter_context(postgres_databases(2))
+            environ |= {"ANUMA_GATEWAY_DATABASE_URL": main, "ANUMA_GATEWAY_KEYS_DATABASE_URL": keys}
+        yield stack.enter_context(closing(Served(environ)))
+
+
 @pytest.fixture
-def environ(database_urls, tmp_path):
-    """Databases of its own: the process is killed."""
-    base = {"ANUMA_INSTANCE": str(tmp_path), "ANUMA_GATEWAY_DELETION_BATCH": "1"}
-    if not database_urls:
-        yield base
-        return
-    with postgres_databases(2) as (main, keys):
-        yield base | {"ANUMA_GATEWAY_DATABASE_URL": main, "ANUMA_GATEWAY_KEYS_DATABASE_URL": keys}
-
-
-@contextmanager
-def process(environ):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANUMA_")}
-    running = subprocess.Popen(
-        [sys.executable, "-m", "anuma_dash.embedded.gateway"],
-        cwd=ROOT,
-        env=kept | environ | {"ANUMA_GATEWAY_PORT": str(port)},
-        stderr=subprocess.DEVNULL,
-    )
-    base_url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: is_ready(running, base_url), 30)
-        yield running, base_url
-    finally:
-        running.kill()
-        running.wait(10)
+def served(instance):
+    """It runs, whatever the test before has left."""
+    instance.start()
+    return instance
 
 
 def is_ready(running, base_url):
@@ -110,69 +134,83 @@ def fill(environ, account, key_id):
     stores.close()
 
 
-def test_a_deletion_survives_kill_9(environ, tmp_path):
-    signer = Signer()
-    signer.publish(tmp_path / "dashboard-jwks.json")
-    with process(environ) as (running, base_url):
-        dashboard = Dashboard(base_url, signer)
-        account = dashboard.new_account()
-        key = dashboard.new_key(account)
-        dashboard.switch_logging(account, True)
-        fill(environ, account, UUID(key["id"]))
-        body = {"id": str(uuid4()), "scope": {"category": "request_content"}}
-        accepted = dashboard.call("POST", account, "/deletions", body=body).json()
-        assert accepted["total"] == ITEMS
-        path = f"/deletions/{body['id']}"
-        begun = wait_until(lambda: (found := dashboard.get(account, path))["done"] > 0 and found)
-        running.send_signal(signal.SIGKILL)
-        running.wait(10)
-        dashboard.close()
+def look_from_outside(served):
+    """What a backup does: another process opens SQLite's files as the database they are, reads, and closes them."""
+    script = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM gateway_version'); c.close()"
+    )
+    for name in ("gateway.sqlite", "gateway-keys.sqlite"):
+        if (served.instance / name).exists():
+            subprocess.run([sys.executable, "-c", script, served.instance / name], check=True, timeout=60)
+
+
+def search_by_canary(dashboard, account, key):
+    response = dashboard.call("POST", account, "/canary", body={"key_id": key["id"]})
+    assert response.json()["passed"], response.text
+
+
+def search_by_deletion(dashboard, account, _key):
+    body = {"id": str(uuid4()), "scope": {"category": "request_content"}}
+    dashboard.call("POST", account, "/deletions", body=body)
+    path = f"/deletions/{body['id']}"
+    done = wait_until(lambda: (found := dashboard.get(account, path))["finished_at"] and found, 30)
+    assert done["state"] == "verified"
+
+
+@pytest.mark.parametrize("search", [search_by_canary, search_by_deletion])
+def test_what_was_acknowledged_is_there_after_kill_9(served, search):
+    """Also after a search and a backup: a process that closes SQLite's files by hand drops its locks on them."""
+    dashboard = served.dashboard
+    account = dashboard.new_account()
+    kept, revoked = dashboard.new_key(account), dashboard.new_key(account)
+    search(dashboard, account, kept)
+    look_from_outside(served)
+    controls = dashboard.put_controls(account, 1).json()
+    revocation = dashboard.call("DELETE", account, f"/keys/{revoked['id']}").json()
+    served.kill_9()
+    served.start()
+    assert dashboard.get(account, "/controls") == controls
+    assert dashboard.get(account, f"/keys/{revoked['id']}") == revocation
+    assert dashboard.get(account, f"/keys/{kept['id']}")["state"] == "active"
+
+
+def test_a_deletion_survives_kill_9(served):
+    dashboard = served.dashboard
+    account = dashboard.new_account()
+    key = dashboard.new_key(account)
+    dashboard.switch_logging(account, True)
+    fill(served.environ, account, UUID(key["id"]))
+    body = {"id": str(uuid4()), "scope": {"category": "request_content"}}
+    accepted = dashboard.call("POST", account, "/deletions", body=body).json()
+    assert accepted["total"] == ITEMS
+    path = f"/deletions/{body['id']}"
+    begun = wait_until(lambda: (found := dashboard.get(account, path))["done"] > 0 and found)
+    served.kill_9()
     assert (begun["state"], begun["finished_at"]) == ("purging", None)
     assert begun["done"] < ITEMS, "it was killed in the middle"
 
-    with process(environ) as (_, base_url):
-        dashboard = Dashboard(base_url, signer)
-        done = wait_until(lambda: (found := dashboard.get(account, path))["finished_at"] and found, 30)
-        assert (done["state"], done["done"], done["failure"]) == ("verified", ITEMS, None)
-        for store in done["per_store"]:
-            assert (store["found"], store["control_found"]) == (0, True)
-            assert store["searched_pieces"] > 0
-            assert "could not be repeated" in store["note"]
-        inventory = dashboard.get(account, "/inventory")["rows"][0]
-        assert (inventory["count"], inventory["bytes"]) == (0, 0)
-        assert dashboard.requests(account, content="stored") == []
-        dashboard.close()
-
-
-def test_what_was_acknowledged_is_there_after_kill_9(environ, tmp_path):
-    signer = Signer()
-    signer.publish(tmp_path / "dashboard-jwks.json")
-    with process(environ) as (running, base_url):
-        dashboard = Dashboard(base_url, signer)
-        account = dashboard.new_account()
-        kept, revoked = dashboard.new_key(account), dashboard.new_key(account)
-        controls = dashboard.put_controls(account, 1).json()
-        revocation = dashboard.call("DELETE", account, f"/keys/{revoked['id']}").json()
-        running.send_signal(signal.SIGKILL)
-        running.wait(10)
-        dashboard.close()
-    with process(environ) as (_, base_url):
-        dashboard = Dashboard(base_url, signer)
-        assert dashboard.get(account, "/controls") == controls
-        assert dashboard.get(account, f"/keys/{revoked['id']}") == revocation
-        assert dashboard.get(account, f"/keys/{kept['id']}")["state"] == "active"
-        dashboard.close()
+    served.start()
+    done = wait_until(lambda: (found := dashboard.get(account, path))["finished_at"] and found, 30)
+    assert (done["state"], done["done"], done["failure"]) == ("verified", ITEMS, None)
+    for store in done["per_store"]:
+        assert (store["found"], store["control_found"]) == (0, True)
+        assert store["searched_pieces"] > 0
+        assert "could not be repeated" in store["note"]
+    inventory = dashboard.get(account, "/inventory")["rows"][0]
+    assert (inventory["count"], inventory["bytes"]) == (0, 0)
+    assert dashboard.requests(account, content="stored") == []
 
 
 def test_files_are_private_and_stopping_is_clean(tmp_path):
-    environ = {"ANUMA_INSTANCE": str(tmp_path / "instance")}
-    with process(environ) as (running, _):
-        running.send_signal(signal.SIGTERM)
+    with closing(Served({"ANUMA_INSTANCE": str(tmp_path / "instance")})) as served:
+        served.start()
+        served.process.send_signal(signal.SIGTERM)
         started = time.monotonic()
-        assert running.wait(15) in (0, -signal.SIGTERM)
+        assert served.process.wait(15) in (0, -signal.SIGTERM)
         assert time.monotonic() - started < 10
-    for path in (tmp_path / "instance").iterdir():
-        assert path.stat().st_mode & 0o077 == 0, path.name
+    for path in served.instance.iterdir():
+        if path.name != "dashboard-jwks.json":  # the dashboard's own, and public
+            assert path.stat().st_mode & 0o077 == 0, path.name
 
 
 def test_it_refuses_to_start_and_says_why(tmp_path):

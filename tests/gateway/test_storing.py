@@ -139,6 +139,15 @@ def test_the_header_switches_off_and_never_on(running, dashboard, account, key):
     assert rules == [(False, "account_control"), (False, "request_header"), (True, "account_control")]
 
 
+@pytest.mark.parametrize("model", ["no/such-model", "fake/fails"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_failed_request_is_not_stored(running, dashboard, account, key, model, stream):
+    dashboard.switch_logging(account, True)
+    assert running.chat(key["secret"], "a readable prompt", model=model, stream=stream).status_code in (404, 502)
+    (row,) = dashboard.requests(account)
+    assert row["content"] == {"stored": False, "rule": "failed", "level": "none", "epoch": 1}
+
+
 def test_a_stricter_key(running, dashboard, account, key):
     other = dashboard.new_key(account)
     dashboard.switch_logging(account, True, keys={key["id"]: OFF})

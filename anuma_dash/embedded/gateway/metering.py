@@ -111,7 +111,7 @@ class Meter:
         be stored, the unused key is destroyed (if the process dies in between, the sweep does it).
         """
         if record.at_arrival.stored and record.content is None:
-            record = replace(record, at_arrival=_no_content(record))
+            record = replace(record, at_arrival=_nothing_to_store(record))
         if not record.at_arrival.stored or record.content is None:
             return self._write(record, None, 0)
         size = len(record.content.encode())
@@ -130,7 +130,8 @@ class Meter:
             at_write = decide(policy, "prompt_logging", record.key_id, record.created_by)
             decision = decide_again(record.at_arrival, at_write)
             if decision.stored and _is_deleted(connection, record):
-                decision = decision.model_copy(update={"stored": False, "rule": "deleted", "level": "none"})
+                refused = {"stored": False, "rule": "deletion_under_way", "level": "none"}
+                decision = decision.model_copy(update=refused)
             stored_bytes = size if decision.stored else 0
             _insert_request(connection, record, decision, policy.epoch, stored_bytes)
             if decision.stored and sealed is not None:
@@ -138,8 +139,10 @@ class Meter:
             return Settled(decision, policy.epoch)
 
 
-def _no_content(record: Record) -> Decision:
-    return record.at_arrival.model_copy(update={"stored": False, "rule": "no_content", "level": "none"})
+def _nothing_to_store(record: Record) -> Decision:
+    """A failed request's content is not kept; one whose client left before its prompt was whole has none."""
+    rule = "failed" if record.outcome == "failed" else "no_content"
+    return record.at_arrival.model_copy(update={"stored": False, "rule": rule, "level": "none"})
 
 
 def _is_deleted(connection: Connection, record: Record) -> bool:

@@ -1,29 +1,39 @@
 """Raw search of every store: is this string still there, in any file, table or log?
 
 Before a search counts, it has to find control strings that were planted for it: one inside the database file, one in
-the write-ahead log.
+the write-ahead log. Files are read by another process (`scanner.py` says why); if that fails, nothing is proven.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import BaseModel, NonNegativeInt
 from sqlalchemy import Connection, Table, delete, insert, text
 
 from anuma_dash.gateway.schemas import Unreachable
 
+from . import scanner
 from .identifiers import uuid7
 from .logs import Log
 from .stores import Store, Stores
 from .tables import keys_scratch, main_scratch
 
 _CHUNK_BYTES: Final = 1 << 20
+_SCANNER: Final = Path(scanner.__file__)
+_SCAN_SECONDS: Final = 60.0
+_SCAN_BYTES_PER_SECOND: Final = 2 << 20
+"""Slower than any disk: a scan that takes longer hangs."""
 _USER_TABLES: Final = """
     SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
     WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
@@ -56,8 +66,7 @@ class Search:
         if self._log.file is not None:
             control = _control_string()
             self._log.info("search_control", planted=control)
-            files = _read_files(self._log.files())
-            results.append(_search("log files", files, pieces, [control.encode()]))
+            results.append(self._files("log files", self._log.files(), pieces, [control.encode()]))
         return results
 
     def unreachable(self) -> list[Unreachable]:
@@ -75,9 +84,18 @@ class Search:
     def _database(self, store: Store, scratch: Table, pieces: Sequence[bytes], now: datetime) -> Searched:
         with _planted(store, scratch, now) as controls:
             if store.sqlite_file is not None:
-                return _search(store.name, _read_files(_sqlite_files(store.sqlite_file)), pieces, controls)
+                return self._files(store.name, _sqlite_files(store.sqlite_file), pieces, controls)
             with store.read() as connection:
-                return _search(store.name, _read_tables(connection), pieces, controls)
+                searched, found = scanner.find(_read_tables(connection), [*pieces, *controls])
+                return _searched(store.name, searched, found, pieces, controls)
+
+    def _files(self, store: str, files: list[Path], pieces: Sequence[bytes], controls: Sequence[bytes]) -> Searched:
+        try:
+            searched, found = _scan(files, [*pieces, *controls])
+        except (OSError, subprocess.SubprocessError, ValueError, LookupError) as error:
+            self._log.error("search_failed", error, store=store)
+            return Searched(store, 0, frozenset(), control_found=False)
+        return _searched(store, searched, found, pieces, controls)
 
 
 @contextmanager
@@ -100,16 +118,9 @@ def _control_string() -> str:
     return f"control-{secrets.token_hex(20)}"
 
 
-def _search(store: str, chunks: Iterable[bytes], pieces: Sequence[bytes], controls: Sequence[bytes]) -> Searched:
-    wanted = {*pieces, *controls}
-    overlap = max(len(piece) for piece in wanted) - 1
-    found: set[bytes] = set()
-    searched, tail = 0, b""
-    for chunk in chunks:
-        searched += len(chunk)
-        window = tail + chunk
-        found |= {piece for piece in wanted - found if piece in window}
-        tail = window[-overlap:]
+def _searched(
+    store: str, searched: int, found: set[bytes], pieces: Sequence[bytes], controls: Sequence[bytes]
+) -> Searched:
     return Searched(store, searched, frozenset(found.intersection(pieces)), found.issuperset(controls))
 
 
@@ -118,14 +129,31 @@ def _sqlite_files(file: Path) -> list[Path]:
     return [file.with_name(file.name + suffix) for suffix in ("-wal", "-journal", "")]
 
 
-def _read_files(files: Iterable[Path]) -> Iterator[bytes]:
-    for path in files:
-        try:
-            with path.open("rb") as file:
-                while chunk := file.read(_CHUNK_BYTES):
-                    yield chunk
-        except FileNotFoundError:
-            continue
+class _Answer(BaseModel):
+    searched_bytes: NonNegativeInt
+    found: list[NonNegativeInt]
+
+
+def _scan(files: list[Path], wanted: Sequence[bytes]) -> tuple[int, set[bytes]]:
+    order = {"files": [os.fsencode(file).hex() for file in files], "wanted": [piece.hex() for piece in wanted]}
+    ended = subprocess.run(  # noqa: S603 - our own file, and nothing from outside in the arguments
+        [sys.executable, "-I", "-S", _SCANNER],
+        input=json.dumps(order).encode(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=_SCAN_SECONDS + sum(map(_size, files)) / _SCAN_BYTES_PER_SECOND,
+        start_new_session=True,  # a signal to the gateway's group is not for it
+        check=True,
+    )
+    answer = _Answer.model_validate_json(ended.stdout, strict=True)
+    return answer.searched_bytes, {wanted[place] for place in answer.found}
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _read_tables(connection: Connection) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ NOT_STORED = {
     "account_suspended": "The account was suspended.",
     "deletion_under_way": "It was under way when a deletion of stored content was accepted, so it was never stored.",
     "failed": "The request failed, so nothing of it was kept.",
-    "no_content": "There was nothing to store: the request held no prompt that could be read.",
+    "no_content": "The caller left before its prompt had arrived whole, so there was nothing to store.",
     "key_unknown": "The gateway did not know the key.",
 }
 

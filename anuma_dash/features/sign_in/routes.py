@@ -7,13 +7,14 @@ from flask.typing import ResponseReturnValue
 
 from anuma_dash.errors import NotFound, SignInRefused
 from anuma_dash.features.sign_in import blueprint, service, welcome
-from anuma_dash.features.sign_in.cookies import TRIP_COOKIE, WELCOME_COOKIE, device, packed, set_short_cookie
 from anuma_dash.features.sign_in.documents import ProviderDown
 from anuma_dash.features.sign_in.id_tokens import new_trip
 from anuma_dash.features.sign_in.models import SignInAttempt
+from anuma_dash.features.sign_in.newcomers import COOKIE_SECONDS, TRIP_COOKIE, WELCOME_COOKIE, device, packed
 from anuma_dash.features.sign_in.oidc import Identity, RelyingParty
 from anuma_dash.settings import Provider
-from anuma_dash.web.access import access, local_path, session_cookie_name, set_session_cookie
+from anuma_dash.web import cookies
+from anuma_dash.web.access import access, local_path, set_session_cookie
 from anuma_dash.web.flashes import flash
 from anuma_dash.web.limits import limiter
 from anuma_dash.web.render import page
@@ -42,6 +43,14 @@ def sign_in_page(target: str, *, problem: str = "", status: int = 200) -> Respon
         problem=problem,
         sign_up=services().settings.sign_up,
     )
+
+
+@blueprint.get("/sign-in/<slug>")
+@access(anonymous=True)
+def show(slug: str) -> ResponseReturnValue:
+    """A link to one provider: signing in begins with a button, so that no other site can begin it."""
+    _provider(slug)
+    return redirect(url_for("sign_in.index", next=_next_path()), 303)
 
 
 @blueprint.post("/sign-in/<slug>")
@@ -90,7 +99,7 @@ def _leave_for_provider(provider: Provider, target: str, *, fresh: bool) -> Resp
         token = service.begin_trip(tx, provider.slug, trip, target, session_id)
     # A redirect would leave this origin from a form, which `form-action 'self'` rightly refuses: a page takes over.
     response = page("sign_in/leaving.html", provider=provider, address=address)
-    set_short_cookie(response, TRIP_COOKIE, token)
+    cookies.put(response, TRIP_COOKIE, token, max_age_seconds=COOKIE_SECONDS)
     return response
 
 
@@ -101,7 +110,7 @@ def callback(slug: str) -> ResponseReturnValue:
     """The way back from a provider."""
     provider = _provider(slug)
     with services().db.transaction() as tx:
-        attempt = service.take_trip(tx, provider.slug, request.cookies.get(TRIP_COOKIE, ""), now())
+        attempt = service.take_trip(tx, provider.slug, cookies.read(TRIP_COOKIE), now())
     try:
         identity = _relying_party(provider).identify(request.args.to_dict(), service.trip_of(attempt), now())
     except ProviderDown as error:
@@ -132,14 +141,14 @@ def _signed_in(provider: Provider, attempt: SignInAttempt, identity: Identity) -
     if started:
         response = make_response(redirect(attempt.next_path, 303))
         set_session_cookie(response, started[1])
-        response.delete_cookie(TRIP_COOKIE, httponly=True, samesite="Lax", secure=settings.secure_cookies)
+        cookies.forget(response, TRIP_COOKIE)
         return response
     with services().db.reading() as tx:
         entry = service.entry(tx, settings, identity)
     if entry == "waiting":
         return redirect(url_for("sign_in.waiting"), 303)
     response = make_response(redirect(url_for("sign_in.welcome"), 303))
-    set_short_cookie(response, WELCOME_COOKIE, packed(provider, identity, attempt.next_path))
+    cookies.put(response, WELCOME_COOKIE, packed(provider, identity, attempt.next_path), max_age_seconds=COOKIE_SECONDS)
     return response
 
 
@@ -150,8 +159,7 @@ def sign_out() -> ResponseReturnValue:
     with services().db.transaction(durable=True) as tx:
         service.sign_out(tx, actor(), signed_in().session, now())
     response = make_response(redirect(url_for("sign_in.signed_out"), 303))
-    settings = services().settings
-    response.delete_cookie(session_cookie_name(), httponly=True, samesite="Lax", secure=settings.secure_cookies)
+    cookies.forget(response, cookies.SESSION)
     # Cookies are left out: on localhost all ports share one jar.
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response

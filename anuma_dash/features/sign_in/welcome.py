@@ -12,8 +12,8 @@ from anuma_dash.domain.accounts import sync_account
 from anuma_dash.domain.notices import NOTICES
 from anuma_dash.errors import GatewayError
 from anuma_dash.features.sign_in import blueprint, service
-from anuma_dash.features.sign_in.cookies import device, forget_newcomer, newcomer
 from anuma_dash.features.sign_in.forms import WelcomeForm
+from anuma_dash.features.sign_in.newcomers import device, forget_newcomer, newcomer
 from anuma_dash.features.sign_in.oidc import Identity
 from anuma_dash.web.access import access, leave_for, set_session_cookie
 from anuma_dash.web.limits import limiter

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import delete
 
 from anuma_dash.audit import EVENTS, AuditDetail, AuditEntry, Event, record
 from anuma_dash.features.activity import service
@@ -136,13 +136,9 @@ def test_the_chain_is_said_to_hold_only_when_it_was_walked(world, browse):
 
 
 def test_a_broken_chain_is_named(world):
-    with world.db.transaction() as tx:
-        number = next(entry for entry in world.rows(AuditEntry) if entry.chain == world.northwind and entry.number == 3)
-        if world.db.sqlite:
-            tx.execute(text("DROP TRIGGER audit_entries_no_update"))
-        else:
-            tx.execute(text("ALTER TABLE audit_entries DISABLE TRIGGER USER"))
-        tx.get_one(AuditEntry, number.id).event = "session.ended"
+    (third,) = world.rows(AuditEntry, chain=world.northwind, number=3)
+    with world.behind_the_triggers() as tx:
+        tx.get_one(AuditEntry, third.id).event = "session.ended"
     page = world.browser(world.olive).visit("/activity/verification")
     assert "The chain does not hold from entry 3 on" in page.text
     assert "An entry was changed." in page.text

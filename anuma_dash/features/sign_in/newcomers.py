@@ -11,6 +11,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from anuma_dash.errors import SignInRefused
 from anuma_dash.features.sign_in.oidc import Identity
 from anuma_dash.settings import Provider
+from anuma_dash.web import cookies
 from anuma_dash.web.sessions import Device, device_name
 from anuma_dash.web.state import client_address, services
 
@@ -22,19 +23,6 @@ COOKIE_SECONDS = 900
 def device() -> Device:
     """The browser of this request."""
     return Device(device_name(request.user_agent.string), client_address())
-
-
-def set_short_cookie(response: Response, name: str, value: str) -> None:
-    """Give the browser a cookie that lives for a quarter of an hour."""
-    response.set_cookie(
-        name,
-        value,
-        max_age=COOKIE_SECONDS,
-        httponly=True,
-        samesite="Lax",
-        secure=services().settings.secure_cookies,
-        path="/",
-    )
 
 
 def _serializer() -> URLSafeTimedSerializer:
@@ -51,7 +39,7 @@ def packed(provider: Provider, identity: Identity, target: str) -> str:
 def newcomer() -> tuple[str, Identity, str]:
     """The provider, the identity and the way back of the newcomer in this browser. Raises `SignInRefused`."""
     try:
-        packed = _serializer().loads(request.cookies.get(WELCOME_COOKIE, ""), max_age=COOKIE_SECONDS)
+        packed = _serializer().loads(cookies.read(WELCOME_COOKIE), max_age=COOKIE_SECONDS)
     except BadSignature:
         raise SignInRefused("This first sign-in has expired. Begin again.") from None
     fields = packed["identity"]
@@ -61,6 +49,5 @@ def newcomer() -> tuple[str, Identity, str]:
 
 def forget_newcomer(response: Response) -> None:
     """Make the browser forget the newcomer."""
-    secure = services().settings.secure_cookies
     for name in (WELCOME_COOKIE, TRIP_COOKIE):
-        response.delete_cookie(name, httponly=True, samesite="Lax", secure=secure)
+        cookies.forget(response, name)
