@@ -21,7 +21,7 @@ bench: .venv/test.stamp assets
 	$(BIN)/python -m benchmarks
 
 soak: .venv/test.stamp assets
-	ANUMA_SOAK=1 $(BIN)/python -m pytest tests/faults
+	ANUMA_PARTITION_EXAMPLES=10000 $(BIN)/python -m pytest tests/faults
 
 assets: .venv/run.stamp
 	@$(BIN)/python tools/assets.py

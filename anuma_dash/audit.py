@@ -30,7 +30,10 @@ SYSTEM_CHAIN = UUID(int=0)
 
 @dataclass(frozen=True)
 class Declared:
-    """An event's stable name, the sentence for people, and the fields that it must bear - these and no others."""
+    """An event's stable name, the sentence for people, and the fields that it must bear - these and no others.
+
+    In the sentence `{count:stored request}` stands for the number with its noun, in the right number.
+    """
 
     name: str
     sentence: str
@@ -83,17 +86,17 @@ class Event(Enum):
         ("control", "new", "epoch"),
     )
     STORED_ITEMS_KEPT = Declared(
-        "control.stored_items_kept", "chose to keep {count} stored requests", ("control", "count")
+        "control.stored_items_kept", "chose to keep {count:stored request}", ("control", "count")
     )
     CONTROL_TESTED = Declared(
         "control.tested", "tested {control}: {result}", ("control", "result", "request_id", "epoch")
     )
     CONTENT_READ = Declared("content.read", "opened the stored content of a request", ("gateway_request_id",))
     DELETION_REQUESTED = Declared(
-        "deletion.requested", "asked to delete {count} stored requests", ("deletion_id", "category", "count")
+        "deletion.requested", "asked to delete {count:stored request}", ("deletion_id", "category", "count")
     )
     DELETION_VERIFIED = Declared(
-        "deletion.verified", "deleted {count} stored requests, verified", ("deletion_id", "category", "count")
+        "deletion.verified", "deleted {count:stored request}, verified", ("deletion_id", "category", "count")
     )
     DELETION_FAILED = Declared("deletion.failed", "a deletion failed: {reason}", ("deletion_id", "category", "reason"))
 

@@ -41,6 +41,14 @@ class Deletion(Owned, Durable, Base):
         """The gateway's report, typed; None before its first answer."""
         return schemas.Deletion.model_validate(self.report) if self.report else None
 
+    @property
+    def proved(self) -> bool:
+        """Whether every store was searched, by a search that proved itself, and nothing was found."""
+        stores = self.result.per_store if self.result else []
+        return bool(stores) and all(
+            store.verified_at and not store.found and store.control_found is not False for store in stores
+        )
+
 
 def request_deletion(
     context: Context, actor: Actor, account_id: UUID, scope: schemas.DeletionScope, *, count: int | None, token: UUID

@@ -138,11 +138,13 @@ def _line(entry: AuditEntry, detail: AuditDetail | None) -> Line:
 def fill(sentence: str, fields: Mapping[str, Any]) -> list[Piece]:
     """A sentence with its fields filled in. A time in a field (RFC 3339) becomes a time."""
     pieces = []
-    for words, name, _, _ in Formatter().parse(sentence):
+    for words, name, noun, _ in Formatter().parse(sentence):
         if words:
             pieces.append(Piece(words))
         if name is not None:
             pieces.append(Piece(_value(name, fields.get(name))))
+        if noun:
+            pieces.append(Piece(f" {noun}{'' if fields.get(name or '') == 1 else 's'}"))
     return pieces
 
 

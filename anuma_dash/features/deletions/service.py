@@ -80,14 +80,6 @@ class Standing:
         """Whether nothing will change any more."""
         return self.deletion.state in FINAL_STATES
 
-    @property
-    def proved(self) -> bool:
-        """Whether every store was searched, by a search that proved itself, and nothing was found."""
-        results = self.report.per_store if self.report else []
-        return bool(results) and all(
-            result.verified_at and not result.found and result.control_found is not False for result in results
-        )
-
 
 def read_deletion(context: Context, actor: Actor, account_id: UUID, deletion_id: UUID) -> Standing:
     """One deletion that the actor may see, without asking the gateway. Raises `NotFound`."""

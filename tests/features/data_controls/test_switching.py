@@ -125,7 +125,7 @@ def test_keeping_what_is_stored_is_a_choice_that_is_recorded(world, browse):
     assert not page.offers("Also delete them")
     assert "1 stored request from" in control(page)
     assert "kept, by your choice of" in control(page)
-    assert "chose to keep 1 stored requests" in page.visit("/activity").text
+    assert "chose to keep 1 stored request" in page.visit("/activity").text
     switch(world, world.olive, True)
     switch(world, world.olive, False)
     assert page.visit("/data-controls").offers("Keep them"), "a new switching off asks anew"
