@@ -111,7 +111,7 @@ def test_no_answer_is_said_to_be_no_answer(world, fault):
     world.break_gateway(fault)
     page.submit("Make the key", name="ci")
     assert page.status == 503
-    assert "Nobody knows yet whether the key “ci” was made" in page.text
+    assert "It is not known yet whether the key “ci” was made" in page.text
     assert "If a key was made, nobody has seen its secret, and Anuma revokes it" in page.text
     assert page.select("#secret") == []
     assert events(world) == ["key.requested", "key.unknown"]
@@ -148,7 +148,7 @@ def test_a_lost_answer_leaves_no_key_that_works(world, browse, monkeypatch):
     monkeypatch.setattr(type(world.gateway), "create_key", lose_the_answer)
     page.submit("Make the key", name="ci")
     monkeypatch.undo()
-    assert "Nobody knows yet" in page.text
+    assert "It is not known yet" in page.text
     assert made[0].secret not in page.text
     assert world.chat(made[0].secret).status_code == 200
     world.run_worker(seconds=3)

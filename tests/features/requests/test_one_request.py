@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -129,8 +130,7 @@ def test_if_reading_cannot_be_recorded_nothing_is_shown(world, monkeypatch):
 
 
 def test_every_rule_has_words():
-    documented = {rule.strip("` .") for rule in (Decision.__doc__ or "").partition("one of")[2].split(",")}
-    documented = {rule.split("`")[1] if "`" in rule else rule.strip() for rule in documented}
+    documented = set(re.findall(r"`(\w+)`", (Decision.__doc__ or "").partition("one of")[2]))
     assert documented == set(NOT_STORED)
     assert "no words for" in why(Decision(stored=False, rule="new_rule", level="none", epoch=1))
     assert "was on" in why(Decision(stored=True, rule="account_control", level="account", epoch=1))
