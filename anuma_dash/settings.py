@@ -81,6 +81,7 @@ class Settings(BaseModel):
     reauthentication_minutes: int = Field(default=10, ge=1, le=60)
 
     worker_poll_seconds: float = Field(default=1.0, gt=0)
+    worker_lease_seconds: float = Field(default=20.0, gt=0)
     worker_metrics_port: int = Field(default=0, ge=0, le=65535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -74,7 +74,7 @@ def main() -> None:
     log.info("worker ready")
     forget_at = 0.0
     while not stop.is_set():
-        _sweep_once()
+        _sweep_once(timedelta(seconds=settings.worker_lease_seconds))
         if time.monotonic() >= forget_at:
             _forget_old_attempts()
             forget_at = time.monotonic() + FORGET_EVERY_SECONDS
@@ -96,9 +96,9 @@ def _launch(settings: Settings) -> None:
     DBOS.register_queue(QUEUE, worker_concurrency=8, polling_interval_sec=0.5)
 
 
-def _sweep_once() -> None:
+def _sweep_once(lease: timedelta) -> None:
     try:
-        begun = sweep(_context.db, _kinds.values(), _enqueue, utc_now())
+        begun = sweep(_context.db, _kinds.values(), _enqueue, utc_now(), lease)
     except SQLAlchemyError as error:
         log.error("sweep failed", fault=type(error).__name__)
         return

@@ -8,7 +8,6 @@ with its process is followed by another. Attempts are never resumed, so no run e
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from anuma_dash.db import Database, new_id
 from anuma_dash.gateway.client import Gateway
 
-LEASE = timedelta(seconds=float(os.environ.get("ANUMA_WORKER_LEASE_SECONDS", "20")))
+LEASE = timedelta(seconds=20)
 LONGEST_BACKOFF = timedelta(seconds=60)
 BATCH = 50
 
@@ -100,8 +99,16 @@ def retry(row: Durable, now: datetime, failure: str) -> None:
     row.next_try_at = now + min(LONGEST_BACKOFF, timedelta(seconds=2 ** min(row.failures - 1, 6)))
 
 
-def sweep(db: Database, kinds: Iterable[Kind], enqueue: Callable[[str, UUID, int], None], now: datetime) -> int:
+def sweep(
+    db: Database,
+    kinds: Iterable[Kind],
+    enqueue: Callable[[str, UUID, int], None],
+    now: datetime,
+    lease: timedelta = LEASE,
+) -> int:
     """Begin a new attempt on every row that wants one; returns how many were begun.
+
+    An attempt that is silent for longer than the lease counts as dead.
 
     The new attempt's number is committed before it is enqueued: if the process dies in between, the lease ends and
     the next sweep begins another.
@@ -109,14 +116,14 @@ def sweep(db: Database, kinds: Iterable[Kind], enqueue: Callable[[str, UUID, int
     begun = 0
     for kind in kinds:
         with db.transaction() as tx:
-            due = _begin_attempts(tx, kind.model, now)
+            due = _begin_attempts(tx, kind.model, now, lease)
         for row_id, attempt in due:
             enqueue(kind.name, row_id, attempt)
         begun += len(due)
     return begun
 
 
-def _begin_attempts(tx: Session, model: type[Any], now: datetime) -> list[tuple[UUID, int]]:
+def _begin_attempts(tx: Session, model: type[Any], now: datetime, lease: timedelta) -> list[tuple[UUID, int]]:
     rows = tx.scalars(
         select(model)
         .where(model.next_try_at <= now)
@@ -127,7 +134,7 @@ def _begin_attempts(tx: Session, model: type[Any], now: datetime) -> list[tuple[
     begun = []
     for row in rows:
         row.attempt += 1
-        row.next_try_at = now + LEASE
+        row.next_try_at = now + lease
         begun.append((row.id, row.attempt))
     return begun
 

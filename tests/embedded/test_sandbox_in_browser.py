@@ -1,17 +1,13 @@
 """The chooser in a real Chromium: by mouse and keyboard, under its own Content-Security-Policy."""
 
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from playwright import sync_api
 
-CHROMIUM = Path("/usr/bin/chromium")
+from tests.e2e.chromium import ARGUMENTS, find_chromium
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="missing: Debian's chromium in /usr/bin"),
-]
-sync_api = pytest.importorskip("playwright.sync_api", reason="missing: the playwright package")
+pytestmark = pytest.mark.browser
 
 LOWEST_CONTRAST = """() => {
   const numbers = color => color.match(/[\\d.]+/g).map(Number);
@@ -36,7 +32,7 @@ def more_settings(dashboard):
 @pytest.fixture
 def browser():
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         try:
             yield chromium
         finally:

@@ -55,7 +55,7 @@ def test_without_the_gateway_no_key_is_shown(world, fault):
     world.break_gateway(fault)
     assert page.visit("/keys").status == 503
     assert "Keys cannot be shown" in page.text
-    assert "Your account, data controls, deletions and activity still open." in page.text
+    assert "Data controls, deletions and activity still open." in page.text
     assert key.last_four not in page.text
     assert page.request("GET", f"/keys/{key.id}").status_code == 503
 
