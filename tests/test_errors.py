@@ -234,3 +234,21 @@ class TestLogs:
         (line,) = lines()
         assert (line["who"], line["key"], line["token"]) == ("Olive <…@…>", "anuma_live_abc123…", "…")
         assert line["event"] == "note"
+
+
+def test_a_fault_in_the_middle_of_an_act_does_not_claim_that_nothing_happened(world):
+    def view():
+        with services().db.transaction() as tx:
+            tx.execute(text("SELECT * FROM nowhere"))
+
+    add_probe(world, view, methods=["GET", "POST"], anonymous=True)
+    browser = world.browser().visit("/sign-in")
+    act = {"Sec-Fetch-Site": "same-origin", "X-CSRF-Token": browser.csrf_token()}
+
+    looked = browser.request("GET", "/probe")
+    acted = browser.request("POST", "/probe", headers=act)
+
+    assert looked.status_code == acted.status_code == 503
+    assert "Nothing was changed." in looked.text
+    assert "Nothing was changed." not in acted.text
+    assert "What you just did may or may not have happened" in acted.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 from sqlalchemy import func, select
 
@@ -125,11 +127,12 @@ def test_sending_the_form_twice_makes_one_person(world, visit):
     assert len(world.rows(BrowserSession)) == 2
 
 
-def test_they_come_out_on_the_page_that_they_wanted(visitor):
-    page = visitor.leave("/activity?event=key.created").come_as(*NORA).page
+@pytest.mark.parametrize("wanted", ["/activity?event=key.created", "/requests?model=漢字"])
+def test_they_come_out_on_the_page_that_they_wanted(visitor, wanted):
+    page = visitor.leave(wanted).come_as(*NORA).page
     page.submit(ACCEPT, thirteen_or_older=True)
 
-    assert page.path == "/activity?event=key.created"
+    assert unquote(page.path) == wanted
 
 
 def test_the_welcome_page_waits_for_a_quarter_of_an_hour_in_their_own_browser(world, visit):
