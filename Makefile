@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet pyproject.toml
 
-.PHONY: run test check bench soak assets lock clean
+.PHONY: run test coverage check bench soak assets lock clean
 
 run: .venv/run.stamp assets
 	@$(BIN)/python app.py
 
 test: .venv/test.stamp assets
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+# Branch coverage of the tests that run in one process each; slower than `make test`, so apart from it.
+coverage: .venv/test.stamp assets
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term:skip-covered
 
 check: .venv/test.stamp assets
 	$(BIN)/ruff format --check .

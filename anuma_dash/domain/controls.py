@@ -397,7 +397,8 @@ def keep_stored_items(context: Context, actor: Actor, account_id: UUID, control:
         known = standing(tx, account_id)
         change = known.changes.get(control.name)
         if change is None or change.enabled or control.name in known.unsettled:
-            raise Conflict(f"{control.label} is not confirmed as off.")
+            never = change is None and control.name not in known.unsettled
+            raise Conflict(f"{control.label} was never on." if never else f"{control.label} is not confirmed as off.")
         if change.kept_at is not None:
             return
         change.kept_at = now

@@ -37,7 +37,7 @@ def uuid_argument(name: str) -> UUID | None:
     try:
         return UUID(value)
     except ValueError:
-        raise NotFound(f"The address of this page has a {name} that is not an identifier.") from None
+        raise NotFound(f"The address of this page has an invalid “{name}”.") from None
 
 
 def cursor() -> str | None:

@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, false, or_, select
 
 from anuma_dash import audit
 from anuma_dash.audit import EVENTS, AuditDetail, AuditEntry, AuditHead
@@ -102,9 +102,11 @@ def _filtered(actor: Actor, account_id: UUID, filters: Filters) -> Select[AuditE
         query = query.where(AuditEntry.actor_id.is_(None))
     elif filters.who:
         query = query.where(AuditEntry.actor_id == _uuid(filters.who))
-    if filters.what in KINDS:
-        beginnings = KINDS[filters.what][1]
-        query = query.where(or_(*(AuditEntry.event.startswith(text, autoescape=True) for text in beginnings)))
+    if filters.what:
+        # A kind that does not exist has no entries: the filter is never silently dropped.
+        beginnings = KINDS[filters.what][1] if filters.what in KINDS else ()
+        kinds = (AuditEntry.event.startswith(text, autoescape=True) for text in beginnings)
+        query = query.where(or_(false(), *kinds))
     return query
 
 

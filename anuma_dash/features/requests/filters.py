@@ -66,11 +66,13 @@ def _read(name: str, text: str) -> tuple[str, object]:
         return "key", UUID(text)
     if name in ("from", "to"):
         day = date.fromisoformat(text)
-        if not 2000 <= day.year <= 2200:
+        if day.isoformat() != text or not 2000 <= day.year <= 2200:
             raise ValueError
         return ("first_day" if name == "from" else "last_day"), day
     if name == "tests":
-        return "tests", text == "yes"
+        if text != "yes":
+            raise ValueError
+        return "tests", True
     choices = {"status": STATUS_CLASSES, "content": CONTENT_STATES}.get(name)
     if choices and text not in dict(choices):
         raise ValueError
