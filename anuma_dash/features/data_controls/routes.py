@@ -95,7 +95,7 @@ def keeping(slug: str) -> ResponseReturnValue:
     if count is None:
         raise Invalid("The form did not say how many stored requests are kept.", field="count")
     controls.keep_stored_items(services().context, actor(), account().id, control, count)
-    flash("ok", "They are kept. You can delete them at any time.")
+    flash("ok", "They are kept. Each can be opened until its period ends; you can delete them at any time.")
     return _answer(control)
 
 

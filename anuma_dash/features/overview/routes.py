@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from anuma_dash.errors import GatewayError
 from anuma_dash.features import attention_hooks
 from anuma_dash.features.overview import blueprint, presentation, service
+from anuma_dash.features.overview.service import LoggingState
 from anuma_dash.gateway.schemas import Overview
 from anuma_dash.identity import Permission
 from anuma_dash.web import formats
@@ -49,15 +50,16 @@ def _overview(greeting: str) -> ResponseReturnValue:
     except GatewayError as error:
         problem = gateway_problem(error)
     controls = overview.controls if overview else None
+    logging = service.logging_state(services().db, account().id, controls)
     context: dict[str, Any] = {
         "greeting": greeting,
         "overview": overview,
         "problem": problem,
-        "logging": service.logging_state(services().db, account().id, controls),
+        "logging": logging,
         "may_read_requests": actor().may(Permission.READ_REQUESTS),
         "may_make_keys": any(actor().may(permission) for permission in MANAGE_KEYS),
         "controls_url": _url("data_controls.index"),
-        "attention": _attention(overview),
+        "attention": _attention(overview, logging),
     }
     if overview is not None and overview.requests_ever == 0:
         context["snippets"] = call_snippets(services().settings.gateway_public_url)
@@ -72,8 +74,8 @@ def _overview(greeting: str) -> ResponseReturnValue:
     return page("overview/index.html", **context)
 
 
-def _attention(overview: Overview | None) -> list[tuple[str, str]]:
-    found = service.attention(services().db, services().clock, actor(), account().id)
+def _attention(overview: Overview | None, logging: LoggingState) -> list[tuple[str, str]]:
+    found = service.attention(services().db, actor(), account().id, logging)
     if actor().may(Permission.READ_KEYS):
         for hook in attention_hooks():
             found += hook(services().db, services().clock, account().id, overview)

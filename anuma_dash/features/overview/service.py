@@ -12,7 +12,6 @@ from anuma_dash.domain.controls import CONTROLS, ControlChange, last_confirmed, 
 from anuma_dash.domain.deletions import Deletion
 from anuma_dash.gateway import schemas
 from anuma_dash.identity import Actor, Permission
-from anuma_dash.workflows import Clock
 
 CONTROL: schemas.ControlName = "prompt_logging"
 FAILED_DELETIONS = 5
@@ -28,6 +27,11 @@ class LoggingState:
     epoch: int | None = None
     in_effect: schemas.ControlInEffect | None = None
     remembered: ControlChange | None = None
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the gateway answered with settings that are not the ones we know of."""
+        return self.enabled is None and self.turning is None and self.epoch is not None
 
 
 def logging_state(db: Database, account_id: UUID, controls: schemas.Controls | None) -> LoggingState:
@@ -59,8 +63,8 @@ def has_chosen(db: Database, account_id: UUID) -> bool:
         return latest_change(tx, account_id) is not None
 
 
-def attention(db: Database, clock: Clock, actor: Actor, account_id: UUID) -> list[Attention]:
-    """What the domain knows to need somebody: a change that is not confirmed, deletions that failed."""
+def attention(db: Database, actor: Actor, account_id: UUID, logging: LoggingState) -> list[Attention]:
+    """What needs somebody: a change that is not confirmed, settings that contradict ours, deletions that failed."""
     with db.reading() as tx:
         change = latest_change(tx, account_id)
         query = owned(Deletion, account_id).where(Deletion.state == "failed").order_by(Deletion.id.desc())
@@ -72,5 +76,7 @@ def attention(db: Database, clock: Clock, actor: Actor, account_id: UUID) -> lis
         word = "on" if change.enabled else "off"
         label = CONTROLS[change.control].label.lower()
         found.append(Attention(f"the gateway has not confirmed that {label} is {word}", "data_controls.index"))
+    elif logging.contradicted:
+        found.append(Attention("the gateway contradicts your settings", "data_controls.index"))
     found += [Attention("a deletion failed", "deletions.show", {"deletion_id": deletion.id}) for deletion in failed]
     return found

@@ -115,6 +115,7 @@ def test_another_settings_version_is_unknown(world, browse):
     assert "Unknown" in in_effect(page)
     assert "does not claim what is in effect" in in_effect(page)
     assert "Off" not in in_effect(page)
+    assert "the gateway contradicts your settings" in page.text
 
 
 @pytest.mark.parametrize("fault", ["down", "silent", "dripping", "failing", "html", "truncated", "wrong-types", "huge"])

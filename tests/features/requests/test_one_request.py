@@ -141,3 +141,14 @@ def test_requests_of_others_do_not_exist(world):
     page = world.browser(world.strange)
     for path in (f"/requests/{request_id}", f"/requests/{uuid4()}", "/requests/x"):
         assert page.request("GET", path).status_code == 404
+
+
+def test_a_refused_call_went_to_nobody(world):
+    secret = make_key(world, world.olive)
+    assert world.chat(getattr(secret, "secret", secret), model="openai/unknown").status_code == 404
+    page = world.browser(world.olive).visit("/requests")
+    page.visit(page.select("#request-list tbody th a")[0].get("href"))
+    assert "none: it was refused before" in page.text
+    assert "nothing: no provider received it" in page.text
+    assert "assume that it retains" not in page.text
+    assert "Prompt logging was off when this request arrived." in page.text
