@@ -11,7 +11,21 @@ from anuma_dash import features, logs
 from anuma_dash.db import Database
 from anuma_dash.gateway.client import Gateway
 from anuma_dash.settings import Settings
-from anuma_dash.web import access, errors, flashes, headers, limits, observe, render, site, state
+from anuma_dash.web import (
+    access,
+    errors,
+    flashes,
+    headers,
+    limits,
+    observe,
+    render,
+    reports,
+    shedding,
+    site,
+    sizes,
+    state,
+    well_known,
+)
 
 PACKAGE = Path(__file__).parent
 
@@ -26,8 +40,6 @@ def build(settings: Settings | None = None, services: state.Services | None = No
         static_url_path="/static",
     )
     app.config["TRUSTED_HOSTS"] = [host.partition(":")[0] for host in settings.host_names]
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_bytes
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
@@ -38,14 +50,18 @@ def build(settings: Settings | None = None, services: state.Services | None = No
     headers.install(app)
     flashes.install(app)
     observe.install(app)
+    sizes.install(app, settings)
     access.install(app)
     limits.install(app, settings.redis_url)
     errors.install(app)
     render.install(app)
     app.jinja_env.globals["support_email"] = settings.support_email
     app.register_blueprint(site.blueprint)
+    app.register_blueprint(well_known.blueprint)
+    reports.install(app)
     features.install(app)
     access.require_rules(app)
+    shedding.install(app)
     return app
 
 

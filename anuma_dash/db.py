@@ -7,12 +7,14 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 import uuid_utils.compat
 from sqlalchemy import (
+    ColumnElement,
     DateTime,
     Engine,
     ForeignKey,
@@ -21,13 +23,19 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
+    exists,
     select,
 )
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, declared_attr, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from anuma_dash.errors import NotAllowed
+
 BUSY_TIMEOUT_MILLISECONDS = 5000
+LOOKING_ONLY = "In a support session you can look, and change nothing."
+looking_only: ContextVar[bool] = ContextVar("looking_only", default=False)
+"""Whether whoever acts in this thread may only look: then there is no write transaction, except to record that."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -88,6 +96,13 @@ def owned(model: type[OwnedModel], account_id: UUID) -> Select[OwnedModel]:
     return select(model).where(model.account_id == account_id)
 
 
+def unnamed(model: type[Base]) -> list[ColumnElement[bool]]:
+    """That no row of another table holds a row of `model` fast; those that go with it (ON DELETE CASCADE) do not."""
+    (own,) = model.__table__.primary_key
+    keys = [key for table in Base.metadata.tables.values() for key in table.foreign_keys if key.column is own]
+    return [~exists().where(key.parent == own) for key in keys if key.ondelete != "CASCADE"]
+
+
 class Database:
     """One database, by URL: SQLite (one machine) or PostgreSQL."""
 
@@ -109,8 +124,16 @@ class Database:
 
         On SQLite it is BEGIN IMMEDIATE, because a deferred transaction that turns into a writer loses to any
         other writer. `durable=True` waits until the commit is on disk (FULL synchronous): for what a person is
-        told is true - acknowledged controls, revocations, deletions.
+        told is true - acknowledged controls, revocations, deletions. Raises `NotAllowed` in a support session.
         """
+        if looking_only.get():
+            raise NotAllowed(LOOKING_ONLY)
+        with self.recording(durable=durable) as session:
+            yield session
+
+    @contextmanager
+    def recording(self, *, durable: bool = False) -> Iterator[Session]:
+        """A transaction that writes what is recorded of looking; somebody who may only look has no other."""
         with self.engine.connect() as connection:
             if self.sqlite:
                 _set_synchronous(connection, "FULL" if durable else "NORMAL")

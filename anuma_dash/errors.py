@@ -15,6 +15,14 @@ class NotAllowed(DashboardError):
     """The actor's role lacks the permission."""
 
 
+class Halted(NotAllowed):
+    """The role has the permission, but the account is suspended or being closed."""
+
+
+class SupportSessionOver(DashboardError):
+    """The support session that the browser brought is over; says why."""
+
+
 class Forged(DashboardError):
     """The form did not come from a page of ours, or its page is too old."""
 
@@ -59,3 +67,7 @@ class SettingsError(DashboardError):
 
 class SignInRefused(DashboardError):
     """The identity provider's answer cannot be trusted, or the person may not sign in. Safe to show."""
+
+
+class PasskeyRefused(DashboardError):
+    """The browser's answer to a passkey ceremony cannot be trusted. Safe to show."""

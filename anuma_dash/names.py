@@ -20,3 +20,11 @@ def one_line(text: str | None) -> str:
     )
     words = " ".join(kept.split())
     return words if any(category(character)[0] in "LNPS" for character in words) else ""
+
+
+def fold_address(email: str) -> str:
+    """An e-mail address as it is compared: without spaces around it, its ASCII letters small.
+
+    No other letter is folded: U+212A, the sign of the kelvin, would become the letter of another person's address.
+    """
+    return "".join(letter.lower() if letter.isascii() else letter for letter in email.strip())

@@ -9,17 +9,18 @@ with its process is followed by another. Attempts are never resumed, so no run e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import String, func, select, update
+from sqlalchemy import String, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from anuma_dash.db import Database, new_id
 from anuma_dash.gateway.client import Gateway
+from anuma_dash.settings import Settings
 
 LEASE = timedelta(seconds=20)
 LONGEST_BACKOFF = timedelta(seconds=60)
@@ -55,15 +56,30 @@ class Context:
     db: Database
     gateway: Gateway
     clock: Clock = utc_now
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of durable work: its rows, and the step that brings one of them further."""
+    """One kind of durable work: its rows, and the step that brings one of them further.
+
+    `wake` sets `next_try_at` of rows that rest until a time of their own (days ahead, say), when that has come; it is
+    called at every sweep.
+    """
 
     name: str
     model: type[Any]
     step: Callable[[Context, UUID, int], None]
+    wake: Callable[[Session, datetime], None] | None = None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What is done every so often, by each worker: it only lets rows become due. Twice at once must do no harm."""
+
+    name: str
+    every: timedelta
+    run: Callable[[Context], None]
 
 
 def claim(tx: Session, model: type[DurableRow], row_id: UUID, attempt: int) -> DurableRow | None:
@@ -86,7 +102,8 @@ def finish(row: Durable) -> None:
 
 
 def wait(row: Durable, now: datetime, delay: timedelta) -> None:
-    """Ask for the next attempt after a delay, without counting a failure."""
+    """Ask for the next attempt after a delay of at most `LONGEST_BACKOFF`, without counting a failure."""
+    assert delay <= LONGEST_BACKOFF, "a longer wait would be taken for a clock that jumped"
     row.failures, row.last_failure = 0, None
     row.last_try_at, row.next_try_at = now, now + delay
 
@@ -116,6 +133,8 @@ def sweep(
     begun = 0
     for kind in kinds:
         with db.transaction() as tx:
+            if kind.wake is not None:
+                kind.wake(tx, now)
             due = _begin_attempts(tx, kind.model, now, lease)
         for row_id, attempt in due:
             enqueue(kind.name, row_id, attempt)
@@ -124,9 +143,11 @@ def sweep(
 
 
 def _begin_attempts(tx: Session, model: type[Any], now: datetime, lease: timedelta) -> list[tuple[UUID, int]]:
+    # Nobody ever waits longer than this: such a time was set before the clock jumped back, and would freeze the row.
+    longest = max(LONGEST_BACKOFF, LEASE, lease)
     rows = tx.scalars(
         select(model)
-        .where(model.next_try_at <= now)
+        .where(or_(model.next_try_at <= now, model.next_try_at > now + longest))
         .order_by(model.next_try_at)
         .limit(BATCH)
         .with_for_update(skip_locked=True)

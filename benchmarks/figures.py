@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 import gc
+import random
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-ROUNDS = 9
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured: rounds of every comparison, calls in a round, and how large "large" is."""
+
+    rounds: int
+    calls: int
+    many_rows: int
+    few_rows: int
+    many_keys: int
+    few_keys: int
+
+
+FULL = Effort(rounds=9, calls=200, many_rows=1_000_000, few_rows=10_000, many_keys=1_000_000, few_keys=1_000)
+QUICK = Effort(rounds=3, calls=100, many_rows=300_000, few_rows=10_000, many_keys=100_000, few_keys=1_000)
+TINY = Effort(rounds=1, calls=2, many_rows=200, few_rows=100, many_keys=40, few_keys=20)
+"""Proves that it runs; its figures mean nothing."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured ratio or count, with the highest value that is acceptable."""
+    """One measured ratio, count, size or time.
+
+    Args:
+        name: what was measured.
+        bound: what is acceptable; None for what is only shown beside another figure.
+        values: one a round; none if it could not be measured, then `next_step` says what is missing.
+        unit: "" for a ratio or a count, "ms", "KB".
+        at_least: the bound is the lowest acceptable value, not the highest.
+        next_step: shown where the bound is missed: why, and what would mend it.
+    """
 
     name: str
-    highest: float
+    bound: float | None
     values: Sequence[float]
-
-    @property
-    def bound(self) -> str:
-        """The bound as it is written."""
-        return f"≤ {self.highest:g}"
+    unit: str = ""
+    at_least: bool = False
+    next_step: str = ""
 
     @property
     def median(self) -> float:
@@ -31,28 +55,48 @@ class Figure:
 
     @property
     def worst(self) -> float:
-        """The highest of the rounds."""
-        return max(self.values)
+        """The worst of the rounds."""
+        return min(self.values) if self.at_least else max(self.values)
 
     @property
     def holds(self) -> bool:
         """Whether the median is within the bound."""
-        return self.median <= self.highest
+        if self.bound is None:
+            return True
+        if not self.values:
+            return False
+        return self.median >= self.bound if self.at_least else self.median <= self.bound
 
 
-def ratio(ours: Callable[[], object], bare: Callable[[], object], *, times: int = 40) -> list[float]:
-    """How much longer ours takes than the bare thing: one ratio a round, the two interleaved call by call."""
-    for _ in range(5):
+def interleaved(arms: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """What each arm answers, once a round, in an order that chance decides anew each time."""
+    found: dict[str, list[float]] = {name: [] for name in arms}
+    for _ in range(rounds):
+        gc.collect()
+        for name in random.sample(list(arms), len(arms)):
+            found[name].append(arms[name]())
+    return found
+
+
+def ratios(ours: Sequence[float], other: Sequence[float]) -> list[float]:
+    """Ours by the other, round by round; a round in which the other's clock did not move is left out."""
+    return [mine / its for mine, its in zip(ours, other, strict=True) if its > 0]
+
+
+def compared(ours: Callable[[], object], bare: Callable[[], object], effort: Effort) -> list[float]:
+    """How much longer ours takes than the bare thing, a ratio a round; the two take turns call by call."""
+    for _ in range(min(5, effort.calls)):
         ours()
         bare()
-    ratios = []
-    for _ in range(ROUNDS):
+    found = []
+    for _ in range(effort.rounds):
         gc.collect()
         spent = [0.0, 0.0]
-        for _ in range(times):
-            for index, act in enumerate((ours, bare)):
+        for _ in range(effort.calls):
+            for index in random.sample((0, 1), 2):
+                act = (ours, bare)[index]
                 began = time.perf_counter()
                 act()
                 spent[index] += time.perf_counter() - began
-        ratios.append(spent[0] / spent[1])
-    return ratios
+        found.append(spent[0] / spent[1])
+    return found

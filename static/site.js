@@ -30,6 +30,34 @@
     }
   }
 
+  // Passkeys: the server's options come as JSON in the form, the browser's answer goes back in its hidden field.
+  let asking;
+  async function ask(form) {
+    const problem = byId("passkey-problem");
+    const options = JSON.parse(form.dataset.options);
+    problem.textContent = "";
+    asking?.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    try {
+      const answer = form.dataset.passkey === "create"
+        ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options), signal })
+        : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options), signal });
+      form.elements.credential.value = JSON.stringify(answer);
+      form.submit();
+    } catch {
+      if (!signal.aborted) problem.textContent = problem.dataset.problem;
+    }
+  }
+
+  if (globalThis.PublicKeyCredential?.parseCreationOptionsFromJSON) {
+    for (const place of document.querySelectorAll("[data-needs-passkeys]")) place.hidden = false;
+    byId("no-passkeys")?.remove();
+    const form = document.querySelector("form[data-passkey]");
+    form?.addEventListener("submit", (event) => { event.preventDefault(); ask(form); });
+    if (form) ask(form);
+  }
+
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (button) copy(button);

@@ -10,17 +10,33 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey
+from playwright.sync_api import Browser as Chromium
 
 from anuma_dash.embedded.gateway.app import create_app as create_gateway
 from anuma_dash.embedded.gateway.environment import load_settings
 from anuma_dash.settings import publish_jwks
 from tests import databases
 from tests.browser import Browser
+from tests.e2e.chromium import chromium
 from tests.factories import Person
 from tests.faulty import faulty
 from tests.fragments import checked_against_their_pages
+from tests.mailserver import MailboxOfTests, mail_server
 from tests.servers import serve
 from tests.world import Clock, GatewayServer, World, make_settings
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first, so that at the end nobody waits for one of them; otherwise the order stays random."""
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("processes", "browser")))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chromium]:
+    """One Chromium for the tests of a file. Playwright's event loop runs as long: nobody else's can meanwhile."""
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +82,13 @@ def gateway_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway
         server.close()
 
 
+@pytest.fixture(scope="session")
+def mailbox() -> Iterator[MailboxOfTests]:
+    """The real SMTP server to which every world mails."""
+    with mail_server() as found:
+        yield found
+
+
 @pytest.fixture(scope="session", autouse=True)
 def fragments_match_their_pages() -> Iterator[None]:
     """Every fragment that htmx gets in any test is compared with its whole page."""
@@ -87,12 +110,19 @@ def more_settings() -> dict[str, Any]:
 
 @pytest.fixture
 def world(
-    database_url: str, gateway_server: GatewayServer, clock: Clock, tmp_path: Path, more_settings: dict[str, Any]
+    database_url: str,
+    gateway_server: GatewayServer,
+    mailbox: MailboxOfTests,
+    clock: Clock,
+    tmp_path: Path,
+    more_settings: dict[str, Any],
 ) -> Iterator[World]:
     """The dashboard with its cast, on each engine."""
-    settings = make_settings(database_url, gateway_server, tmp_path, **more_settings)
+    settings = make_settings(database_url, gateway_server, tmp_path, **({"smtp_url": mailbox.url} | more_settings))
     with closing(World(settings, gateway_server, clock)) as world:
         world.populate()
+        mailbox.reset()
+        world.mailbox = mailbox
         yield world
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import update
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from anuma_dash.db import new_id
 from anuma_dash.domain.accounts import AccountSync, add_member, create_account
 from anuma_dash.embedded.sandbox import cast
-from anuma_dash.identity import OPERATOR, Account, Actor, Role, SignInIdentity, User
+from anuma_dash.identity import OPERATOR, Account, Actor, Role, SignInIdentity, StaffMember, StaffRole, User
 from anuma_dash.settings import Provider
 
 NORTHWIND = "Northwind Labs"
@@ -50,7 +50,10 @@ ROLES = {
     "bill": Role.BILLING,
     "vera": Role.VIEWER,
 }
-"""The members of Northwind Labs. Strange owns Elsewhere; Sam and Pria are staff and belong to no account."""
+"""The members of Northwind Labs. Strange owns Elsewhere; staff belong to no account."""
+
+STAFF = {key: StaffRole(role) for key, role in cast.STAFF_ROLES.items()}
+"""Who works for the service, and as what."""
 
 
 def make_cast(tx: Session, provider: Provider, now: datetime) -> dict[str, Person]:
@@ -59,6 +62,8 @@ def make_cast(tx: Session, provider: Provider, now: datetime) -> dict[str, Perso
     tx.add_all(users.values())
     tx.flush()
     tx.add_all(_identity(user, provider, cast.BY_KEY[key].person.subject, now) for key, user in users.items())
+    since = now - timedelta(days=30)
+    tx.add_all(StaffMember(user_id=users[key].id, role=role.value, created_at=since) for key, role in STAFF.items())
     northwind = create_account(tx, OPERATOR, users["olive"], NORTHWIND, "organization", now)
     elsewhere = create_account(tx, OPERATOR, users["strange"], ELSEWHERE, "organization", now)
     for key in ("ada", "dev", "bill", "vera"):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -28,7 +28,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition, what: str, seconds: float = 30) -> None:
+def wait_until(condition, what: str, seconds: float = 60) -> None:
     """Poll a real condition until it holds; fail naming it when the time is over."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -37,10 +37,10 @@ def wait_until(condition, what: str, seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
-def answers(url: str) -> bool:
-    """Whether something answers 200 there."""
+def answers(url: str, status: int = 200) -> bool:
+    """Whether something answers there, with 200 or another status."""
     try:
-        return httpx.get(url, timeout=2, trust_env=False).status_code == 200
+        return httpx.get(url, timeout=2, trust_env=False, verify=False).status_code == status
     except httpx.HTTPError:
         return False
 
@@ -118,12 +118,7 @@ class Stack:
 
     def start_dashboard(self) -> Process:
         """The dashboard's web process."""
-        port = self.dashboard.rpartition(":")[2]
-        process = self.start(
-            "dashboard",
-            *("-m", "gunicorn", "--no-control-socket", "--worker-class", "gthread", "--threads", "8"),
-            *("--bind", f"127.0.0.1:{port}", "--log-level", "warning", "wsgi:app"),
-        )
+        process = self.start("dashboard", "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "wsgi:app")
         wait_until(lambda: answers(f"{self.dashboard}/healthz"), "the dashboard answers", READY_SECONDS)
         return process
 
@@ -135,17 +130,19 @@ class Stack:
         return process
 
     def stop(self) -> None:
-        """End what is still running."""
-        for process in self.processes.values():
-            if process.popen.poll() is None:
-                process.stop()
-            process.handle.close()
+        """End what is still running; one that does not end keeps none of the others."""
+        with ExitStack() as others:
+            for process in self.processes.values():
+                others.callback(process.handle.close)
+                if process.popen.poll() is None:
+                    others.callback(process.stop)
 
 
 @contextmanager
 def stack(folder: Path, **environment: str) -> Iterator[Stack]:
     """A stack in this folder, nothing started yet; everything it started is ended behind it."""
     dashboard, gateway, sandbox = (f"http://localhost:{free_port()}" for _ in range(3))
+    smtp_port = free_port()
     found = Stack(
         folder=folder,
         dashboard=dashboard,
@@ -155,12 +152,17 @@ def stack(folder: Path, **environment: str) -> Iterator[Stack]:
             **{name: value for name, value in os.environ.items() if not name.startswith("ANUMA_")},
             "ANUMA_INSTANCE": str(folder / "instance"),
             "ANUMA_PUBLIC_URL": dashboard,
+            "ANUMA_BIND": f"127.0.0.1:{dashboard.rpartition(':')[2]}",
             "ANUMA_GATEWAY_URL": gateway,
             "ANUMA_GATEWAY_PUBLIC_URL": f"{gateway}/v1",
             "ANUMA_GATEWAY_PORT": gateway.rpartition(":")[2],
             "ANUMA_SANDBOX_ISSUER": sandbox,
             "ANUMA_SANDBOX_PORT": sandbox.rpartition(":")[2],
+            "ANUMA_SANDBOX_SMTP_PORT": str(smtp_port),
+            "ANUMA_SMTP_URL": f"smtp://localhost:{smtp_port}",
             "ANUMA_SANDBOX_REDIRECT_URIS": f"{dashboard}/sign-in/sandbox/callback",
+            "ANUMA_SANDBOX_POST_LOGOUT_REDIRECT_URIS": f"{dashboard}/signed-out",
+            "ANUMA_SANDBOX_BACK_CHANNEL_LOGOUT_URI": f"{dashboard}/sign-in/sandbox/back-channel-logout",
             "ANUMA_WORKER_POLL_SECONDS": "0.2",
             "ANUMA_WORKER_LEASE_SECONDS": "2",
             **environment,

@@ -58,11 +58,18 @@ def test_a_database_of_another_version_keeps_the_dashboard_from_starting(world: 
     with world.db.transaction() as tx:
         tx.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
     try:
-        with pytest.raises(Outdated, match=r"schema 0000, this version wants 0001"):
+        with pytest.raises(Outdated, match=r"schema 0000, this version wants 0010"):
             check_versions(world.app)
-        page = world.browser().request("GET", "/readyz")
-        assert page.status_code == 503
-        assert "database: The database has schema 0000, this version wants 0001." in page.text
+        running = world.browser().request("GET", "/readyz")
+        assert running.status_code == 200, "a process that runs goes on while a newer version takes over"
+        assert "database: ok, and of a newer version" in running.text
+        with world.db.transaction() as tx:
+            tx.connection().exec_driver_sql("DELETE FROM alembic_version")
+        behind = world.browser().request("GET", "/readyz")
+        assert behind.status_code == 503
+        assert "database: The database has schema none, this version wants 0010." in behind.text
+        with world.db.transaction() as tx:
+            tx.connection().exec_driver_sql("INSERT INTO alembic_version VALUES ('0000')")
     finally:
         with world.db.transaction() as tx:
-            tx.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+            tx.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '0010'")

@@ -17,8 +17,10 @@ from anuma_dash.audit import (
     AuditDetail,
     AuditEntry,
     AuditHead,
+    AuditObject,
     Event,
     chains,
+    objects_of,
     record,
     verify,
 )
@@ -118,20 +120,41 @@ def test_erasing_the_details_leaves_the_chain_whole(world):
     assert (result.entries, result.erased, result.broken_at) == (len(found), 1, None)
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        update(AuditEntry).values(event="nothing.happened"),
-        delete(AuditEntry),
-        update(AuditDetail).values(salt="00"),
-    ],
-    ids=["change an entry", "delete an entry", "change the details"],
-)
-def test_the_database_itself_refuses_to_change_the_log(world, statement):
+REFUSED = {
+    "change an entry": "UPDATE audit_entries SET event = 'nothing.happened'",
+    "delete an entry": "DELETE FROM audit_entries WHERE number = 5",
+    "change the details": "UPDATE audit_details SET salt = '00'",
+    "change what an entry is about": "UPDATE audit_objects SET object_id = 'x'",
+    "move a head back": "UPDATE audit_heads SET number = number - 1 WHERE number > 0",
+    "move a head to an entry that is not there": "UPDATE audit_heads SET number = number + 1 WHERE number > 0",
+    "give a head another hash": "UPDATE audit_heads SET hash = 'x' WHERE number > 0",
+    "delete a head": "DELETE FROM audit_heads WHERE number > 0",
+}
+REFUSED_ON = {
+    "sqlite": {
+        "replace an entry": "INSERT OR REPLACE INTO audit_entries SELECT * FROM audit_entries",
+        "replace the details": "REPLACE INTO audit_details SELECT entry_id, '00', '{}' FROM audit_details",
+        "replace a head": "REPLACE INTO audit_heads SELECT chain, 0, '00' FROM audit_heads",
+        "update on conflict": "INSERT INTO audit_heads SELECT chain, 0, '0' FROM audit_heads WHERE true "
+        "ON CONFLICT DO UPDATE SET number = 0",
+    },
+    "postgresql": {
+        "empty the entries": "TRUNCATE audit_entries CASCADE",
+        "empty the details": "TRUNCATE audit_details",
+        "empty the heads": "TRUNCATE audit_heads",
+        "update on conflict": "INSERT INTO audit_heads SELECT * FROM audit_heads "
+        "ON CONFLICT (chain) DO UPDATE SET number = 0",
+        "delete and go on": "WITH gone AS (DELETE FROM audit_entries RETURNING 1) SELECT count(*) FROM gone",
+    },
+}
+
+
+def test_the_database_itself_refuses_to_change_the_log(world, engine):
     before = entries(world, world.northwind)
 
-    with pytest.raises(DatabaseError, match=APPEND_ONLY), world.db.transaction() as tx:
-        tx.execute(statement)
+    for statement in (REFUSED | REFUSED_ON[engine]).values():
+        with pytest.raises(DatabaseError, match=APPEND_ONLY), world.db.transaction() as tx:
+            tx.execute(text(statement))
 
     assert [entry.hash for entry in entries(world, world.northwind)] == [entry.hash for entry in before]
     assert walk(world).broken_at is None
@@ -165,10 +188,30 @@ def test_tampering_is_found(world, tampering):
         if world.db.sqlite:
             tx.execute(text("PRAGMA defer_foreign_keys = ON"))
         if "cut" in tampering:
+            tx.execute(delete(AuditObject))
             tx.execute(delete(AuditDetail))
         tx.execute(TAMPERINGS[tampering](found[1], world.clock.now))
 
     assert walk(world).broken_at is not None
+
+
+def test_a_salt_that_is_none_is_a_broken_entry_and_no_fault_of_ours(world):
+    found = tell(world)
+    with world.behind_the_triggers() as tx:
+        tx.execute(update(AuditDetail).where(AuditDetail.entry_id == found[1].id).values(salt="zz"))
+
+    assert walk(world).broken_at == 2
+
+
+def test_what_an_event_is_about_is_found_by_its_fields():
+    fields = {"key_id": "k", "member_id": "m", "gateway_request_id": "r", "control": "Prompt logging", "count": 3}
+
+    assert objects_of({**fields, "name": "n", "session_id": "", "x_id": None, "y_id": "y" * 65}) == [
+        ("key", "k"),
+        ("person", "m"),
+        ("request", "r"),
+        ("control", "Prompt logging"),
+    ]
 
 
 def test_two_writers_at_once_make_one_unbroken_chain(world):

@@ -25,6 +25,7 @@ from anuma_dash.errors import (
 )
 from anuma_dash.web.state import account, actor, services
 from tests.faulty import FAULTS
+from tests.page import Document
 from tests.probes import add_probe
 
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -57,6 +58,35 @@ def test_every_error_is_answered_in_words_with_the_id_of_the_request(world, erro
     assert str(error) in browser.text
     assert f"Request {browser.headers['X-Request-Id']}" in browser.text
     assert browser.offers("Go to the start page")
+
+
+def send(world, referer):
+    """What comes of a form that this page sent."""
+    browser = world.browser().visit("/sign-in")
+    headers = {"Referer": referer, "Origin": browser.origin}
+    return browser.request("POST", "/probe", headers=headers, data={"csrf_token": browser.csrf_token()})
+
+
+def test_what_may_work_later_offers_to_try_again_and_what_will_not_does_not(world):
+    fail_with(world, GatewayUnavailable("The gateway does not answer."))
+    browser = world.browser().visit("/probe?model=a&from=2026-01-01")
+    assert browser.headers["Retry-After"] == "5"
+    assert browser.one("main a.primary").text == "Try again"
+    assert browser.one("main a.primary")["href"] == "/probe?model=a&from=2026-01-01"
+
+    sent = send(world, referer="https://dash.example/keys?after=1")
+    link = Document(sent.text).select("main a.primary")[0]
+    assert (link.text, link["href"]) == ("Go back and try again", "/keys?after=1")
+    assert sent.headers["Retry-After"] == "5"
+
+    assert not world.browser().visit("/no-such-page").offers("Try again")
+
+
+@pytest.mark.parametrize("path", ["//evil.example/", "/%2f%2fevil.example", "/\\evil.example"])
+def test_trying_again_never_leads_to_another_site(world, path):
+    fail_with(world, GatewayUnavailable("The gateway does not answer."))
+    sent = send(world, referer=f"https://dash.example{path}")
+    assert Document(sent.text).select("main a.primary")[0]["href"] == "/"
 
 
 @pytest.mark.parametrize(("error", "status", "title"), ERRORS, ids=lambda value: type(value).__name__)

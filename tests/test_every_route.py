@@ -9,22 +9,30 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import pytest
 from sqlalchemy import event
 
-from anuma_dash.identity import PERMISSIONS
+from anuma_dash.domain import support
+from anuma_dash.domain.suspensions import suspend_account, suspend_person
+from anuma_dash.identity import HALTED, PERMISSIONS, SUPPORT_PERMISSIONS, StaffRole
 from anuma_dash.web.access import Rule, rule_of
+from tests import factories
 from tests.examples import CANARIES, EXAMPLES, make_belongings
+from tests.features.support_access.steps import inside, let_in
 from tests.hygiene import nonce_of
 from tests.test_headers import HARDENED
 
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Current-URL": "http://localhost:8000/keys"}
 NOT_ALLOWED = "You may not do this"
 MEMBERS = ("olive", "ada", "dev", "bill", "vera")
+STAFF = ("sam", "pria", "ines")
+ADMINISTRATOR = factories.STAFF["ines"]
 MOST_GATEWAY_CALLS = 2
+SWITCHES_ON = ("data_controls.repetition",)
+"""What is asked for again here is that prompt logging be on, as it was asked for in `examples.py`."""
 QUERY_NAMES = ("after", "key", "key_id", "app", "person", "user", "request", "deletion", "account", "account_id", "id")
 
 
@@ -116,26 +124,114 @@ def test_nobody_needs_more_than_an_example_for_a_route_that_exists(world):
     assert set(EXAMPLES) <= known
 
 
-@pytest.mark.parametrize("name", [*MEMBERS, "sam"])
+@pytest.mark.parametrize("name", [*MEMBERS, *STAFF])
 def test_a_person_gets_in_exactly_where_their_role_says(world, routes, name):
     person, faults = world.people[name], []
+    headers = {} if world.db.sqlite else HTMX  # each way on one engine: who is let in depends on neither
     held = PERMISSIONS[person.role] if person.role else frozenset()
     for route in routes:
+        if route.rule.staff:
+            continue  # who is let in there is told by the next test
         reached = held & set(route.rule.permissions)
         if route.names and name != "dev" and reached and all("OWN" in permission.name for permission in reached):
             continue  # what is Dev's own is Dev's; the features tell these stories
         allowed = not route.rule.permissions or bool(reached)
-        answer = ask(world, route, person)
+        with writes(world) as written:
+            answer = ask(world, route, person, headers)
         refused = answer.status_code == 403 and NOT_ALLOWED in answer.text
         if refused == allowed or answer.status_code == 500:
             faults.append(f"{route}: {name} should be {'let in' if allowed else 'refused'}, got {answer.status_code}")
+        faults += [f"{route}: {name} is refused and writes {s}" for s in written if refused and "sessions" not in s]
+    faults_of(faults)
+
+
+@pytest.mark.parametrize("name", ["nobody", "strange", *MEMBERS, *STAFF])
+def test_the_staff_section_does_not_exist_but_for_the_roles_it_is_for(world, routes, name):
+    person, faults = world.people.get(name), []
+    missing = {
+        method: comparable(ask(world, Route("", method, "/no-such-page", Rule(), frozenset()), person))
+        for method in ("GET", "POST")
+    }
+    for route in routes:
+        if not route.rule.staff:
+            continue
+        with writes(world) as written:
+            answer = ask(world, route, person)
+        if factories.STAFF.get(name) in route.rule.staff:
+            another_s = answer.status_code == 404 and comparable(answer) != missing[route.method]
+            let_in = (
+                another_s or answer.status_code in (200, 409, 422) or "/staff" in answer.headers.get("Location", "")
+            )
+            faults += [] if let_in else [f"{route}: {name} gets {answer.status_code}"]
+            continue
+        if (answer.status_code, comparable(answer)) != (404, missing[route.method]):
+            faults.append(f"{route}: {name} gets {answer.status_code}, which is not what a missing page answers")
+        other = ask(world, Route(**{**vars(route), "method": "DELETE"}), person, token=False)
+        faults += (
+            [f"DELETE {route.path}: {other.status_code} tells that there is something"]
+            if other.status_code != 404
+            else []
+        )
+        faults += [f"{route}: {name} writes {one}" for one in written if "sessions" not in one]
+    faults_of(faults)
+
+
+def test_what_is_under_staff_is_for_staff_and_nothing_else_is(routes):
+    for route in routes:
+        assert bool(route.rule.staff) == (route.path == "/staff" or route.path.startswith("/staff/")), str(route)
+        assert not (route.rule.staff and (route.rule.anonymous or route.rule.permissions or route.rule.csrf_exempt))
+        assert not route.rule.staff or route.rule.support == "never", f"{route} would let staff nest"
+
+
+def test_in_a_suspended_account_each_role_still_does_what_is_not_off_limits(world, routes, own):
+    ines = replace(world.ines.actor, staff_roles=frozenset({StaffRole.ADMINISTRATOR}))
+    reason = "Payment with a card that its holder reports as stolen."
+    suspend_account(world.services.context, ines, world.northwind, reason=reason, contest="support@anuma.example")
+    faults = []
+    for name in ("olive", "dev"):
+        held = PERMISSIONS[world.people[name].role]
+        for route in routes:
+            wanted = set(route.rule.permissions)
+            if not held & wanted:
+                continue
+            answer = ask(world, route, world.people[name])
+            refused = answer.status_code == 403 and "This account is suspended. Until that ends" in answer.text
+            off_limits = not (held - HALTED) & wanted or route.endpoint in SWITCHES_ON
+            if refused != off_limits and not _own_only(held & wanted, route):
+                faults.append(f"{route}: {name} gets {answer.status_code} in a suspended account")
+            if answer.status_code == 500:
+                faults.append(f"{route}: 500")
+            page = answer.mimetype == "text/html" and answer.status_code == 200 and "<html" in answer.text
+            if page and "This account is suspended" not in answer.text:
+                faults.append(f"{route}: no banner")
+    faults_of(faults)
+
+
+def _own_only(reached, route):
+    return route.names and all("OWN" in permission.name for permission in reached)
+
+
+def test_a_suspended_person_is_a_stranger_everywhere(world, routes):
+    browser, faults = world.browser(world.vera), []
+    headers = {} if world.db.sqlite else HTMX
+    ines = replace(world.ines.actor, staff_roles=frozenset({StaffRole.ADMINISTRATOR}))
+    suspend_person(world.services.context, ines, world.vera.id, reason="Somebody else signs in with their sign-in.")
+    for route in routes:
+        if route.rule.anonymous or route.rule.staff:
+            continue
+        with writes(world) as written:
+            answer = browser.request(route.method, route.path, headers=headers)
+        status, goal = (200, "HX-Redirect") if headers else (303, "Location")
+        if answer.status_code != status or not answer.headers.get(goal, "").startswith("/sign-in?next="):
+            faults.append(f"{route}: {answer.status_code} instead of a redirect to the sign-in page")
+        faults += [f"{route}: a suspended person writes {statement}" for statement in written]
     faults_of(faults)
 
 
 def test_a_stranger_is_sent_to_sign_in_and_nothing_is_written(world, routes):
     faults = []
     for route in routes:
-        if route.rule.anonymous:
+        if route.rule.anonymous or route.rule.staff:
             continue
         with writes(world) as written:
             plain, htmx = ask(world, route), ask(world, route, headers=HTMX)
@@ -172,16 +268,19 @@ def comparable(answer):
     return re.sub(r"req_\w+|nonce[-=]\"?[\w-]+|[0-9a-f]{8}-[0-9a-f-]{27}", "", answer.text)
 
 
-def test_nothing_of_an_account_is_ever_shown_to_others(world, routes, own):
-    browser, faults = world.browser(world.strange), []
+@pytest.mark.parametrize("name", ["strange", "sam"])
+def test_nothing_of_an_account_is_ever_shown_to_others(world, routes, own, name):
+    """Nor to staff who are not inside: in their section they see its name, and of its people and things nothing."""
+    browser, faults = world.browser(world.people[name]), []
     for route in routes:
         if route.method != "GET":
             continue
         queries = ["", *(f"?{name}={own.identifiers[n % 5]}" for n, name in enumerate(QUERY_NAMES) if not route.names)]
         for query in queries:
             answer = browser.request("GET", route.path + query)
-            shown = [canary for canary in CANARIES if canary in answer.text]
-            faults += [f"{route.path}{query}: shows {shown} to Strange"] if shown else []
+            may_show = {"Northwind"} if route.rule.staff else set()
+            shown = [canary for canary in CANARIES if canary in answer.text and canary not in may_show]
+            faults += [f"{route.path}{query}: shows {shown} to {name}"] if shown else []
             faults += [f"{route.path}{query}: 500"] if answer.status_code == 500 else []
     faults_of(faults)
 
@@ -208,11 +307,13 @@ def stored(world):
     return re.sub(r'"as_of": "[^"]+"', "", json.dumps([state, keys]))
 
 
-@pytest.mark.parametrize("name", ["olive", "nobody"])
+@pytest.mark.parametrize("name", ["olive", "nobody", "ines"])
 def test_a_forged_form_is_refused_and_nothing_is_written(world, routes, name):
     person, faults = world.people.get(name), []
     for route in routes:
         if route.method == "GET" or route.rule.csrf_exempt or (person is None and not route.rule.anonymous):
+            continue
+        if bool(route.rule.staff) != (name == "ines") or (route.rule.staff and ADMINISTRATOR not in route.rule.staff):
             continue
         browser = world.browser(person)
         token = re.search(r'csrf_token" value="([^"]+)"', browser.request("GET", "/signed-out").text).group(1)
@@ -261,7 +362,8 @@ def test_every_answer_is_hardened_and_has_a_nonce_of_its_own(world, routes, name
 
 
 @pytest.mark.parametrize(
-    ("name", "gateway"), [("olive", "up"), ("olive", "down"), ("bill", "up"), ("sam", "up"), ("nobody", "up")]
+    ("name", "gateway"),
+    [("olive", "up"), ("olive", "down"), ("bill", "up"), ("sam", "up"), ("ines", "up"), ("nobody", "up")],
 )
 def test_every_page_is_clean_with_the_gateway_and_without(world, routes, name, gateway):
     if gateway == "down":
@@ -272,3 +374,50 @@ def test_every_page_is_clean_with_the_gateway_and_without(world, routes, name, g
             continue
         if browser.request("GET", route.path).mimetype == "text/html":
             assert browser.visit(route.path).status != 500, route
+
+
+RECORDING = (
+    "INSERT INTO audit_entries",
+    "INSERT INTO audit_details",
+    "INSERT INTO audit_objects",
+    "UPDATE audit_heads",
+    "UPDATE support_sessions",
+)
+
+
+@pytest.mark.parametrize(
+    ("engine", "scopes"), [("sqlite", ["content", "billing"]), ("postgresql", [])], indirect=["engine"]
+)
+def test_staff_in_a_support_session_only_look_and_leave_a_record(world, routes, own, scopes):
+    """Rules 7, 8, 9, 11 and 12 of support access, over everything that there is."""
+    context = world.services.context
+    support.revoke_grant(context, world.olive.actor, world.northwind, own.grant_id)
+    browser = inside(world, let_in(world, *scopes))
+    last_four = world.gateway.key(world.olive.actor, world.northwind, own.key_id).last_four
+    tail = re.compile(rf"(?<![\w-]){last_four}(?![\w-])")
+    held = frozenset().union(*(SUPPORT_PERMISSIONS[scope] for scope in ("metadata", *scopes)))
+    token, faults = browser.visit("/").csrf_token(), []
+    for route in routes:
+        if not route.rule.session or route.rule.support == "stop":
+            continue
+        read = route.rule.support == "read" and route.method == "GET"
+        allowed = read and (not route.rule.permissions or bool(held & set(route.rule.permissions)))
+        for headers in ({}, HTMX):
+            with writes(world) as written, gateway_calls(world) as called:
+                data = None if route.method == "GET" else {"csrf_token": token}
+                answer = browser.request(route.method, route.path, data=data, headers=headers)
+            status = answer.status_code == 200 if allowed else answer.status_code == 403 and NOT_ALLOWED in answer.text
+            faults += [] if status else [f"{route}: {answer.status_code}, expected {'a page' if allowed else '403'}"]
+            others = {one for one in written if not (allowed and one.startswith(RECORDING))}
+            faults += [f"{route}: writes {others}"] if others else []
+            faults += [] if allowed == bool(written) else [f"{route}: recorded {written}"]
+            faults += [f"{route}: calls the gateway with {called}"] if set(called) - {"GET"} else []
+            faults += [f"{route}: shows the tail of a key"] if tail.search(answer.text) else []
+            faults += [f"{route}: shows content"] if "canary-prompt" in answer.text and not scopes else []
+            faults += [f"{route}: shows costs"] if re.search(r"\$\d", answer.text) and not scopes else []
+            # It would keep the session from being idle, and fill the record with what nobody clicked.
+            faults += [f"{route}: asks again by itself"] if 'hx-trigger="every' in answer.text else []
+            faults += [] if answer.headers.get("X-Anuma-Support-Session") else [f"{route}: has no header"]
+            barred = bool(headers) or "is looking into Northwind Labs" in answer.text
+            faults += [] if barred else [f"{route}: has no bar"]
+    faults_of(faults)

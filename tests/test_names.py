@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anuma_dash.names import INVISIBLE, TURNING, one_line
+from anuma_dash.names import INVISIBLE, TURNING, fold_address, one_line
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,8 @@ def test_no_name_has_a_hidden_character_and_twice_is_as_once(typed: str) -> None
     name = one_line(typed)
     assert one_line(name) == name
     assert not any(category(character) == "Cc" or character in TURNING | INVISIBLE for character in name)
+
+
+def test_an_address_is_folded_in_ascii_alone():
+    assert fold_address(" Kim@Example.COM ") == "kim@example.com"
+    assert fold_address("\u212aim@example.com") == "\u212aim@example.com", "the sign of the kelvin is no k"

@@ -59,7 +59,7 @@ def test_a_person_with_two_accounts_looks_at_one_of_them(browse, dev_of_two):
     page = browse(dev_of_two).visit("/")
     assert page.one(".account b").text == "Northwind Labs"
 
-    page.submit("Elsewhere", within="#accounts")
+    page.submit("Elsewhere", within="#account-menu")
 
     assert page.path == "/"
     assert page.one(".account b").text == "Elsewhere"
@@ -97,7 +97,7 @@ class TestMessages:
 
         def tell_here():
             flash("ok", "Shown at once.")
-            return page("sign_in/signed_out.html")
+            return page("sign_in/waiting.html")
 
         add_probe(world, tell, path="/tell", anonymous=True)
         add_probe(world, tell_here, path="/tell-here", anonymous=True)

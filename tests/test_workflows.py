@@ -115,6 +115,25 @@ def test_only_the_attempt_of_the_row_may_write(world, make_task, attempt, column
         assert (workflows.claim(tx, AccountSync, task, attempt) is not None) == claimed
 
 
+@pytest.mark.parametrize("jump", [timedelta(minutes=-10), timedelta(days=-400)], ids=["minutes", "a year"])
+def test_a_clock_that_jumps_back_freezes_no_row(world, make_task, jump):
+    task = make_task()
+    sweep(world)
+    with world.db.transaction() as tx:
+        workflows.retry(tx.get_one(AccountSync, task), world.clock.now, "no answer")
+
+    world.clock.now += jump
+    assert sweep(world) == [("account_sync", task, 3)]
+    assert find(world, task).next_try_at == world.clock.now + LEASE
+    assert sweep(world) == [], "its lease counts by the clock as it is now"
+
+
+def test_the_longest_wait_that_a_row_can_have_is_not_taken_for_a_jump(world, make_task):
+    make_task(next_try_at=world.clock.now + LONGEST_BACKOFF)
+
+    assert sweep(world) == []
+
+
 def test_a_row_that_does_not_exist_cannot_be_claimed(world):
     with world.db.transaction() as tx:
         assert workflows.claim(tx, AccountSync, new_id(), 1) is None

@@ -23,12 +23,13 @@ from anuma_dash import create_app, features
 from anuma_dash.db import Database
 from anuma_dash.gateway.client import Gateway
 from anuma_dash.identity import WORKER, User
-from anuma_dash.settings import Provider, Settings
+from anuma_dash.settings import Provider, Settings, VaultKey
 from anuma_dash.web.sessions import BrowserSession, Device, start_session
 from anuma_dash.web.state import Services
 from anuma_dash.workflows import run_due
 from tests.browser import Browser
 from tests.factories import ELSEWHERE, NORTHWIND, Person, make_cast, mark_known
+from tests.mailserver import MailboxOfTests
 
 DEVICE = Device("Firefox on Linux", "127.0.0.1")
 SHORT_BUDGET_SECONDS = 0.3
@@ -58,7 +59,7 @@ class GatewayServer:
         self.key = ECKey.import_key(key_file.read_text())
         # The budget is generous: a busy test machine is not a slow gateway.
         self.client = Gateway(url, self.key, budget_seconds=15)
-        self.public = httpx.Client(base_url=url, timeout=15, trust_env=False)
+        self.public = httpx.Client(base_url=url, timeout=15, trust_env=False, verify=False)
 
     def close(self) -> None:
         """Close both clients."""
@@ -103,12 +104,17 @@ def make_settings(database_url: str, server: GatewayServer, instance: Path, **mo
         "csrf_secrets": ("forms-e1947ab05d3c62f8097b1ed4c85af230",),
         "sign_in_providers": (sandbox,),
         "support_email": "support@anuma.example",
+        "vault_keys": (VaultKey(id="test-1", path=Path("none"), secret=bytes(range(32))),),
+        "mail_from": "no-reply@anuma.example",
+        "support_access": True,
     }
     return Settings(**(values | more))
 
 
 class World:
     """What a test works with. The people are attributes: `world.olive`, `world.dev`, `world.strange`."""
+
+    mailbox: MailboxOfTests
 
     def __init__(self, settings: Settings, server: GatewayServer, clock: Clock) -> None:
         self.clock = clock

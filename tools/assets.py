@@ -65,19 +65,24 @@ def npm_command() -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def install() -> None:
-    """Run ``npm ci`` unless ``node_modules`` already holds what the lock file names."""
+def install(*, peers: bool) -> None:
+    """Run ``npm ci`` unless ``node_modules`` already holds what the lock file names.
+
+    With ``peers`` also what only tests need: a certified OpenID provider, OpenAI's client, axe, Lighthouse.
+    """
     stamp = MODULES / ".anuma-lock"
     wanted = fingerprint([ROOT / "package.json", ROOT / "package-lock.json"])
-    if stamp.exists() and stamp.read_text() == wanted:
+    installed = stamp.read_text() if stamp.exists() else ""
+    if installed == f"{wanted} peers" or (not peers and installed == wanted):
         return
     with tempfile.TemporaryDirectory() as cache:
         env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
         home = os.environ.get("HOME", "")
         if not home or not os.access(home, os.W_OK):
             env |= {"HOME": cache, "npm_config_cache": cache}
-        subprocess.run([*npm_command(), "ci", "--no-progress"], cwd=ROOT, env=env, check=True)  # noqa: S603
-    stamp.write_text(wanted)
+        command = [*npm_command(), "ci", "--no-progress", *([] if peers else ["--omit=dev"])]
+        subprocess.run(command, cwd=ROOT, env=env, check=True)  # noqa: S603
+    stamp.write_text(f"{wanted} peers" if peers else wanted)
 
 
 def minify(css: str) -> str:
@@ -183,7 +188,10 @@ def main() -> None:
     """Build, unless nothing has changed since the last time."""
     parser = argparse.ArgumentParser(description="Build static/dist.")
     parser.add_argument("--force", action="store_true", help="build even if no input has changed")
+    parser.add_argument("--peers", action="store_true", help="install what only tests need, too")
     arguments = parser.parse_args()
+    if arguments.peers:
+        install(peers=True)
     stamp = DIST / ".inputs"
     inputs = fingerprint(sources())
     if not arguments.force and stamp.exists() and stamp.read_text() == inputs:
@@ -191,7 +199,7 @@ def main() -> None:
         if all((DIST / name).exists() for name in names):
             print("static/dist is up to date")  # noqa: T201
             return
-    install()
+    install(peers=arguments.peers)
     manifest = build()
     stamp.write_text(inputs)
     for name, file in sorted(manifest.items()):

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from anuma_dash import workflows
 from anuma_dash.audit import Event, record
 from anuma_dash.db import Base, Owned, new_id, owned
+from anuma_dash.domain import control_notices
 from anuma_dash.domain.accounts import telling_of
 from anuma_dash.domain.disclosures import current_disclosure
 from anuma_dash.errors import Conflict, GatewayError, GatewayRefused, Invalid, NotFound
@@ -170,6 +171,8 @@ def request_control(
     Returns the change as it stands after the first try. Raises `NotAllowed`, `Invalid`.
     """
     actor.require(Permission.CHANGE_CONTROLS)
+    if enabled:
+        actor.require(Permission.SWITCH_ON)
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
         lock_account(tx, account_id)
@@ -311,6 +314,36 @@ def _note_answer(context: Context, change_id: UUID, attempt: int, answer: schema
             epoch=change.epoch,
             in_effect_at=answer.in_effect_at,
         )
+        _tell_members(tx, context, change, answer.in_effect_at, now)
+
+
+def _tell_members(tx: Session, context: Context, change: ControlChange, in_effect_at: datetime, now: datetime) -> None:
+    """Who belongs to the account hears that a control is on; not again if it was on before, and was only sent anew."""
+    before = tx.scalar(
+        owned(ControlChange, change.account_id)
+        .where(
+            ControlChange.control == change.control,
+            ControlChange.outcome == "in_effect",
+            ControlChange.epoch < change.epoch,
+        )
+        .order_by(ControlChange.epoch.desc())
+        .limit(1)
+    )
+    if not change.enabled:
+        control_notices.withdraw(tx, change.account_id, change.control, now)
+    elif before is None or not before.enabled:
+        control_notices.tell_members(
+            tx,
+            context.settings,
+            account_id=change.account_id,
+            change_id=change.id,
+            control=change.control,
+            label=CONTROLS[change.control].label,
+            description=CONTROLS[change.control].description,
+            by=change.requested_by_name,
+            in_effect_at=in_effect_at,
+            now=now,
+        )
 
 
 def _obeys(answer: schemas.Controls, change: ControlChange) -> bool:
@@ -370,6 +403,8 @@ def ask_again(context: Context, actor: Actor, account_id: UUID) -> ControlChange
         latest = latest_change(tx, account_id)
     if latest is None:
         raise Conflict("There is no earlier choice of yours to send again. Choose what you want.")
+    if latest.enabled:
+        actor.require(Permission.SWITCH_ON)
     told = context.gateway.data_state(actor, account_id).controls
     now = context.clock()
     with context.db.transaction(durable=True) as tx:

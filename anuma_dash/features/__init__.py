@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 
+import structlog
 from flask import Flask
+from sqlalchemy.orm import Session
 
+from anuma_dash.db import Database
 from anuma_dash.domain.accounts import ACCOUNT_SYNC
 from anuma_dash.domain.attention import Hook
+from anuma_dash.domain.closings import ACCOUNT_CLOSING
 from anuma_dash.domain.controls import CONTROL_CHANGE
 from anuma_dash.domain.deletions import DELETION
-from anuma_dash.workflows import Kind
+from anuma_dash.domain.key_revocations import KEY_REVOCATION
+from anuma_dash.domain.owner_recovery import OWNER_RECOVERY
+from anuma_dash.domain.support import SUPPORT_SESSION
+from anuma_dash.mail import MAIL, forget_settled
+from anuma_dash.settings import Settings
+from anuma_dash.web import banners
+from anuma_dash.web.sessions import forget_old as forget_old_sessions
+from anuma_dash.workflows import Context, Kind, Schedule
 
 FEATURES = (
     "sign_in",
@@ -20,8 +34,20 @@ FEATURES = (
     "requests",
     "data_controls",
     "deletions",
+    "your_data",
+    "account",
+    "people",
     "activity",
+    "support_access",
+    "profile",
+    "sessions",
+    "sign_in_methods",
+    "staff",
 )
+
+
+FORGET_EVERY = timedelta(hours=1)
+log = structlog.get_logger()
 
 
 def install(app: Flask) -> None:
@@ -34,15 +60,52 @@ def install(app: Flask) -> None:
         menu += list(getattr(feature, "MENU", ()))
     app.extensions["anuma_menu"] = menu
     app.extensions["anuma_kinds"] = kinds()
+    app.extensions["anuma_banners"] = banner_hooks()
 
 
 def kinds() -> list[Kind]:
     """Every kind of durable work: what features share, and what each brings in its `workflows.KINDS`."""
-    found = [ACCOUNT_SYNC, CONTROL_CHANGE, DELETION]
+    found = [ACCOUNT_SYNC, ACCOUNT_CLOSING, CONTROL_CHANGE, DELETION, KEY_REVOCATION, MAIL, OWNER_RECOVERY]
+    found.append(SUPPORT_SESSION)
     for name in FEATURES:
         module = f"anuma_dash.features.{name}.workflows"
         if find_spec(module) is not None:
             found += import_module(module).KINDS
+    return found
+
+
+def forget_old(db: Database, settings: Settings, now: datetime) -> dict[str, int]:
+    """Delete what is past its time by the register of data; returns how many rows of each kind went.
+
+    What features keep while something is under way they delete by `forget_old` in their modules `forgetting`.
+    """
+    hooks: dict[str, Callable[[Session], int]] = {}
+    for name in FEATURES:
+        module = f"anuma_dash.features.{name}.forgetting"
+        if find_spec(module) is not None:
+            hooks[name] = partial(import_module(module).forget_old, now=now)
+    hooks["mail"] = partial(forget_settled, now=now)
+    hooks["sessions"] = partial(forget_old_sessions, settings=settings, now=now)
+    gone = {}
+    for name, hook in hooks.items():
+        with db.transaction() as tx:
+            gone[name] = hook(tx)
+    return gone
+
+
+def _forget(context: Context) -> None:
+    gone = forget_old(context.db, context.settings, context.clock())
+    if any(gone.values()):
+        log.info("forgotten", **gone)
+
+
+def schedules() -> list[Schedule]:
+    """What is done every so often: forgetting, and what each feature brings in its `workflows.SCHEDULES`."""
+    found = [Schedule("forgetting", FORGET_EVERY, _forget)]
+    for name in FEATURES:
+        module = f"anuma_dash.features.{name}.workflows"
+        if find_spec(module) is not None:
+            found += getattr(import_module(module), "SCHEDULES", ())
     return found
 
 
@@ -56,9 +119,23 @@ def attention_hooks() -> list[Hook]:
     return found
 
 
+def banner_hooks() -> list[banners.Hook]:
+    """What puts banners on top of pages: `banners` in the modules of that name."""
+    found: list[banners.Hook] = []
+    for name in FEATURES:
+        module = f"anuma_dash.features.{name}.banners"
+        if find_spec(module) is not None:
+            found.append(import_module(module).banners)
+    return found
+
+
 def load_models() -> None:
     """Import every table, of the core and of the features, so that the metadata is whole."""
     import_module("anuma_dash.web.sessions")
+    import_module("anuma_dash.domain.passkeys")
+    import_module("anuma_dash.domain.invitations")
+    import_module("anuma_dash.domain.control_notices")
+    import_module("anuma_dash.domain.suspensions")
     for name in FEATURES:
         module = f"anuma_dash.features.{name}.models"
         if find_spec(module) is not None:

@@ -1,14 +1,16 @@
 """The client of the gateway's internal API: one method a call, each within one time budget.
 
 Every call bears a JWT that lives for less than a minute (RFC 7519), signed with ES256, saying for whom it acts.
+In a support session it names the staff member too, as `act` (RFC 8693).
 An answer that is late, too large or not of the contract's shape is the same as no answer: `GatewayUnavailable`.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -20,10 +22,12 @@ from pydantic import BaseModel, ValidationError
 from anuma_dash.errors import GatewayRefused, GatewayUnavailable
 from anuma_dash.gateway import schemas
 from anuma_dash.gateway.deadline import DeadlineTransport, deadline
+from anuma_dash.gateway.masking import masked
 from anuma_dash.settings import Settings
 
 TOKEN_SECONDS = 50
 MAXIMUM_ANSWER_BYTES = 4_000_000
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -39,6 +43,14 @@ class Caller(Protocol):
     def request_id(self) -> str:
         """The request that the call belongs to."""
 
+    @property
+    def delegate(self) -> UUID | None:
+        """The `act.sub` claim (RFC 8693): the staff member who calls for the subject in a support session."""
+
+    @property
+    def support_scopes(self) -> frozenset[str]:
+        """The `scope` claim of a support session (RFC 8693, 4.2)."""
+
 
 class Gateway:
     """The gateway, as the dashboard reaches it.
@@ -52,6 +64,8 @@ class Gateway:
         self._key = key
         self._kid = key.thumbprint()
         self.budget_seconds = budget_seconds
+        self.observe: Callable[[str, str, float], object] = lambda *_: None
+        """Told of each call: which (without identifiers), `ok`, `refused` or `unavailable`, and its seconds."""
         self._http = httpx.Client(
             timeout=httpx.Timeout(budget_seconds),
             transport=DeadlineTransport(httpx.Limits(max_connections=50, max_keepalive_connections=20)),
@@ -73,10 +87,16 @@ class Gateway:
         """The contract version that the gateway speaks."""
         return self._call(schemas.Contract, caller, "*", "GET", "/contract")
 
-    def put_account(self, caller: Caller, account_id: UUID, name: str, status: str) -> schemas.Account:
-        """Create the account at the gateway, or bring it up to date."""
-        body = {"name": name, "status": status}
+    def put_account(
+        self, caller: Caller, account_id: UUID, name: str, status: str, *, revision: int | None = None
+    ) -> schemas.Account:
+        """Create the account at the gateway, or bring it up to date. A lower `revision` than it has seen is refused."""
+        body = {"name": name, "status": status, "revision": revision}
         return self._call(schemas.Account, caller, account_id, "PUT", f"/accounts/{account_id}", body=body)
+
+    def account(self, caller: Caller, account_id: UUID) -> schemas.Account:
+        """The account as the gateway knows it."""
+        return self._call(schemas.Account, caller, account_id, "GET", f"/accounts/{account_id}")
 
     def overview(self, caller: Caller, account_id: UUID) -> schemas.Overview:
         """Everything the overview page needs."""
@@ -86,9 +106,10 @@ class Gateway:
         """Everything the controls page needs."""
         return self._call(schemas.DataState, caller, account_id, "GET", f"/accounts/{account_id}/data-state")
 
-    def inventory(self, caller: Caller, account_id: UUID) -> schemas.Inventory:
-        """What is stored for the account right now."""
-        return self._call(schemas.Inventory, caller, account_id, "GET", f"/accounts/{account_id}/inventory")
+    def inventory(self, caller: Caller, account_id: UUID, **query: object) -> schemas.Inventory:
+        """What is stored for the account right now; with `person`, of that person's requests alone."""
+        path = f"/accounts/{account_id}/inventory"
+        return self._call(schemas.Inventory, caller, account_id, "GET", path, query=query)
 
     def keys(self, caller: Caller, account_id: UUID, **query: object) -> schemas.Page[schemas.Key]:
         """A page of the account's keys, newest first."""
@@ -109,6 +130,24 @@ class Gateway:
     def revoke_key(self, caller: Caller, account_id: UUID, key_id: UUID) -> schemas.Key:
         """Revoke a key: `revocation_in_effect_at` says since when it is refused."""
         return self._call(schemas.Key, caller, account_id, "DELETE", f"/accounts/{account_id}/keys/{key_id}")
+
+    def key_owners(self, caller: Caller, last_four: str) -> schemas.KeyOwners:
+        """The accounts that have a key with these last four characters."""
+        return self._call(schemas.KeyOwners, caller, "*", "GET", "/key-owners", query={"last_four": last_four})
+
+    def change_key(self, caller: Caller, account_id: UUID, key_id: UUID, change: schemas.KeyChange) -> schemas.Key:
+        """Change what a key is, such as the person it belongs to. May be sent any number of times."""
+        path = f"/accounts/{account_id}/keys/{key_id}"
+        return self._call(schemas.Key, caller, account_id, "PATCH", path, body=change.model_dump(mode="json"))
+
+    def activate_key(self, caller: Caller, account_id: UUID, key_id: UUID) -> schemas.Key:
+        """Let a deactivated key work again. Refused while the account is suspended or closed."""
+        path = f"/accounts/{account_id}/keys/{key_id}"
+        return self._call(schemas.Key, caller, account_id, "PATCH", path, body={"is_active": True})
+
+    def credit(self, caller: Caller, account_id: UUID) -> schemas.Credit:
+        """What the account may spend. Refused with 404 if it was never given credit."""
+        return self._call(schemas.Credit, caller, account_id, "GET", f"/accounts/{account_id}/credit")
 
     def put_controls(self, caller: Caller, account_id: UUID, requested: schemas.RequestedControls) -> schemas.Controls:
         """Send the whole requested state. The same epoch and body may be sent any number of times."""
@@ -134,6 +173,11 @@ class Gateway:
         """Ask for a deletion. Asking twice under the same identifier deletes once."""
         path = f"/accounts/{account_id}/deletions"
         return self._post(schemas.Deletion, caller, account_id, path, new_deletion, str(new_deletion.id))
+
+    def deletions(self, caller: Caller, account_id: UUID, **query: object) -> schemas.Page[schemas.Deletion]:
+        """A page of the account's deletions, newest first."""
+        path = f"/accounts/{account_id}/deletions"
+        return self._call(schemas.Page[schemas.Deletion], caller, account_id, "GET", path, query=query)
 
     def deletion(self, caller: Caller, account_id: UUID, deletion_id: UUID) -> schemas.Deletion:
         """How far a deletion is."""
@@ -194,7 +238,19 @@ class Gateway:
             },
             timeout=budget,
         )
-        status, content = self._send(request, budget)
+        started, outcome = time.monotonic(), "unavailable"
+        try:
+            found = self._ask(answer, request, budget)
+            outcome = "ok"
+            return found if caller.delegate is None else masked(found, costs="billing" not in caller.support_scopes)
+        except GatewayRefused:
+            outcome = "refused"
+            raise
+        finally:
+            self.observe(f"{method} {_IDENTIFIER.sub('{id}', path)}", outcome, time.monotonic() - started)
+
+    def _ask(self, answer: type[Answer], request: httpx.Request, budget_seconds: float) -> Answer:
+        status, content = self._send(request, budget_seconds)
         if status >= 400:
             raise _refusal(status, content)
         try:
@@ -224,6 +280,8 @@ class Gateway:
             "exp": now + TOKEN_SECONDS,
             "jti": secrets.token_urlsafe(16),
         }
+        if caller.delegate is not None:
+            claims |= {"act": {"sub": str(caller.delegate)}, "scope": " ".join(sorted(caller.support_scopes))}
         return jwt.encode({"alg": "ES256", "typ": "JWT", "kid": self._kid}, claims, self._key)
 
 

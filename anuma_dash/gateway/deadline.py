@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -17,12 +18,17 @@ _call = threading.local()
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Within this block, calls of this thread through a `DeadlineTransport` end after so many seconds altogether."""
-    _call.ends_at = time.monotonic() + seconds
+    """Within this block, calls of this thread through a `DeadlineBackend` end after so many seconds altogether.
+
+    A block inside another ends no later than the outer one.
+    """
+    outer: float | None = getattr(_call, "ends_at", None)
+    ends_at = time.monotonic() + seconds
+    _call.ends_at = ends_at if outer is None else min(ends_at, outer)
     try:
         yield
     finally:
-        del _call.ends_at
+        _call.ends_at = outer
 
 
 def _left(timeout: float | None) -> float | None:
@@ -57,7 +63,9 @@ class _Stream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-class _Backend(httpcore.SyncBackend):
+class DeadlineBackend(httpcore.SyncBackend):
+    """The ordinary network, whose connections obey `deadline`."""
+
     def connect_tcp(
         self,
         host: str,
@@ -69,17 +77,23 @@ class _Backend(httpcore.SyncBackend):
         return _Stream(super().connect_tcp(host, port, _left(timeout), local_address, socket_options))
 
 
+@cache
+def _trusted_authorities() -> ssl.SSLContext:
+    # Reading the list of authorities takes longer than most calls.
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class DeadlineTransport(httpx.HTTPTransport):
     """The ordinary transport, whose connections obey `deadline`."""
 
     def __init__(self, limits: httpx.Limits) -> None:
-        super().__init__(limits=limits, trust_env=False)
+        super().__init__(verify=_trusted_authorities(), limits=limits, trust_env=False)
         # httpx offers no parameter for the pool's network; the pool is made as it makes it, with ours.
         self._pool.close()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=_trusted_authorities(),
             max_connections=limits.max_connections,
             max_keepalive_connections=limits.max_keepalive_connections,
             keepalive_expiry=limits.keepalive_expiry,
-            network_backend=_Backend(),
+            network_backend=DeadlineBackend(),
         )

@@ -7,20 +7,37 @@ This file is the contract: the embedded gateway serves these models, the dashboa
 
 from __future__ import annotations
 
-from datetime import date
+import re
+from datetime import date, datetime
 from typing import Annotated, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-CONTRACT_VERSION = "1.0"
+CONTRACT_VERSION = "1.2"
 
 ControlName = Literal["prompt_logging", "chat_history", "traces", "evaluations", "memories"]
 """The five data-storage switches. All of them are off until a person switches them on."""
 
 AccountStatus = Literal["active", "suspended", "closed"]
 KeyEnvironment = Literal["live", "test"]
-Text = Annotated[str, Field(max_length=200)]
+LAST_FOUR = r"^[0-9A-Za-z]{4}$"
+"""The last four characters of a key, by which a person names it to others."""
+
+
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", re.ASCII)
+
+
+def _rfc3339(value: object) -> object:
+    """Times are spelled out: pydantic alone would take a number for seconds since 1970."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _TIME.match(value)):
+        return value
+    raise ValueError("must be a time as in RFC 3339")
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
+"""A time that is sent to the gateway (RFC 3339, with its offset)."""
+
 MicroUSD = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 RetentionDays = Annotated[int, Field(ge=1, le=3650)]
@@ -58,6 +75,7 @@ class Problem(Received):
     code: str
     detail: str = ""
     stored_epoch: int | None = None
+    stored_version: int | None = None
     body_hash: str | None = None
     retry_after_seconds: int | None = None
 
@@ -74,18 +92,26 @@ class Contract(Received):
 
 
 class AccountBody(Sent):
-    """The whole account, created or replaced."""
+    """The whole account, created or replaced. Leaving `active` deactivates its keys; coming back activates none.
+
+    `revision` goes up with each change: a lower one than was seen is refused (409), so that a call that is late undoes
+    nothing. Without it the order of arrival counts.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     status: AccountStatus = "active"
+    revision: Annotated[int, Field(ge=1, le=2**53)] | None = None
 
 
 class Account(Received):
-    """An account as the gateway knows it."""
+    """An account as the gateway knows it. `status_in_effect_at` is since when every part of the gateway obeys `status`,
+    `None` as long as one may not."""
 
     id: UUID
     name: str
     status: AccountStatus
+    revision: int
+    status_in_effect_at: AwareDatetime | None
     created_at: AwareDatetime
     updated_at: AwareDatetime
 
@@ -99,11 +125,25 @@ class NewKey(Sent):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     environment: KeyEnvironment = "live"
     created_by: UUID | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: Time | None = None
+
+
+class KeyChange(Sent):
+    """What is to change of a key; what is left out, or null, stays.
+
+    `created_by` is the person it belongs to from now on; requests that were made before stay the former person's.
+    `is_active` lets a key work again that was deactivated with its account.
+    """
+
+    created_by: UUID | None = None
+    is_active: Literal[True] | None = None
 
 
 class Key(Received):
-    """A key without its secret. `state` says whether it works now."""
+    """A key without its secret. `state` says whether it works now.
+
+    `deactivated_at` is when the account was suspended or closed; it stays until somebody activates the key again.
+    """
 
     id: UUID
     name: str
@@ -117,7 +157,8 @@ class Key(Received):
     last_used_at: AwareDatetime | None
     revoked_at: AwareDatetime | None
     revocation_in_effect_at: AwareDatetime | None
-    state: Literal["active", "expired", "revoked"]
+    deactivated_at: AwareDatetime | None = None
+    state: Literal["active", "expired", "revoked", "deactivated"]
     spent_month_micro_usd: MicroUSD = 0
 
 
@@ -129,6 +170,13 @@ class CreatedKey(Key):
 
     secret: str | None
     code: Literal["created", "secret_already_shown"] = "created"
+
+
+class KeyOwners(Received):
+    """The accounts that have a key with certain last four characters. `more`: there are more than are named."""
+
+    account_ids: list[UUID]
+    more: bool
 
 
 # Controls
@@ -150,8 +198,8 @@ class StricterControl(Sent):
 class RequestedControls(Sent):
     """The whole requested state of an account's controls, under the epoch that the dashboard allotted."""
 
-    epoch: Annotated[int, Field(ge=1)]
-    controls: dict[ControlName, ControlSetting]
+    epoch: Annotated[int, Field(ge=1, le=2**53)]
+    controls: Annotated[dict[ControlName, ControlSetting], Field(json_schema_extra={"minProperties": 5})]
     apps: dict[UUID, dict[ControlName, StricterControl]] = {}
     keys: dict[UUID, dict[ControlName, StricterControl]] = {}
     people: dict[UUID, dict[ControlName, StricterControl]] = {}
@@ -197,6 +245,36 @@ class EffectivePolicy(Received):
     key_id: UUID
     model: str | None
     decisions: dict[ControlName, Decision]
+
+
+# Credit
+
+
+class CreditBody(Sent):
+    """What the account may spend by the dashboard's ledger, under a version that only goes up.
+
+    `charged_micro_usd` is how much of the gateway's `spent_micro_usd` is already out of `available_micro_usd`.
+    """
+
+    available_micro_usd: Annotated[int, Field(ge=-(2**53), le=2**53)]
+    charged_micro_usd: Annotated[int, Field(ge=0, le=2**53)]
+    version: Annotated[int, Field(ge=1, le=2**53)]
+
+
+class Credit(Received):
+    """An account's credit. A request is sent on if available - unsettled - reserved reaches for what it may cost.
+
+    `spent_micro_usd` counts from the account's first credit; `unsettled_micro_usd` is what of it is not charged yet;
+    `reserved_micro_usd` is set aside for requests under way.
+    """
+
+    available_micro_usd: int
+    charged_micro_usd: MicroUSD
+    version: int
+    spent_micro_usd: MicroUSD
+    unsettled_micro_usd: MicroUSD
+    reserved_micro_usd: MicroUSD
+    updated_at: AwareDatetime
 
 
 # Requests
@@ -339,7 +417,7 @@ class DeletionScope(Sent):
     """
 
     category: Literal["request_content"]
-    before: AwareDatetime | None = None
+    before: Time | None = None
     request_ids: list[UUID] | None = Field(default=None, max_length=1000)
     person: UUID | None = None
 

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
+from unicodedata import category
 from urllib.parse import quote, unquote
 
-from flask import Flask, Response, current_app, g, redirect, request, url_for
+from flask import Flask, Request, Response, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.urls import iri_to_uri
 
-from anuma_dash.errors import NotAllowed
-from anuma_dash.identity import Account, Actor, Membership, Permission, Role, memberships_of
-from anuma_dash.web import cookies, csrf, sessions
+from anuma_dash.errors import Conflict, NotAllowed
+from anuma_dash.identity import (
+    Account,
+    Actor,
+    Membership,
+    Permission,
+    Role,
+    StaffRole,
+    memberships_of,
+    permissions_of,
+    staff_roles_of,
+)
+from anuma_dash.web import cookies, csrf, sessions, support
 from anuma_dash.web.state import Viewer, client_address, now, request_id, services, viewer
 
+PAGE_ACCOUNT_HEADER = "X-Anuma-Account"
+"""Sent by htmx with every request of a page: the account that the page was drawn for (`layout.html`)."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+MOST_PATH_CHARACTERS = 1000
+MOST_DRAFT_CHARACTERS = 50_000
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+"""Control characters, lone surrogates, line and paragraph separators (Unicode general categories)."""
+SECRET_FIELDS = ("secret", "password", "passphrase", "passcode", "code", "credential")
+SECRET_VALUE = re.compile(r"anuma_(live|test)_\w{20}|eyJ[\w-]{10,}\.[\w-]+\.")
+"""What an API key or a signed token looks like, in whatever field somebody pasted it."""
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -24,18 +45,20 @@ View = TypeVar("View", bound=Callable[..., Any])
 class Rule:
     """What a view asks of its visitor.
 
-    With `permissions`, one of them is needed in the current account. `anonymous` lets everybody in. `reauth` asks for
-    a fresh proof of identity. `support` says whether staff in a support session may open it. `writes_on_get` and
-    `csrf_exempt` are exceptions, and hold their reason.
+    With `permissions`, one of them is needed in the current account. With `staff`, one of these staff roles is needed,
+    and to everybody else the page does not exist. `anonymous` lets everybody in. `reauth` asks for
+    a fresh proof of identity. `support` says whether staff in a support session may open it ("stop" is the one form
+    that they may send). `writes_on_get` and `csrf_exempt` are exceptions, and hold their reason.
     """
 
     permissions: tuple[Permission, ...] = ()
     anonymous: bool = False
     reauth: bool = False
-    support: Literal["read", "never"] = "never"
+    support: Literal["read", "never", "stop"] = "never"
     writes_on_get: str | None = None
     csrf_exempt: str | None = None
     session: bool = True
+    staff: tuple[StaffRole, ...] = ()
 
 
 def access(*permissions: Permission, **options: Any) -> Callable[[View], View]:
@@ -57,6 +80,7 @@ def rule_of(app: Flask, endpoint: str) -> Rule | None:
 def install(app: Flask) -> None:
     """Put the guard before every view. Call `require_rules` when all views are there."""
     app.before_request(_guard)
+    support.install(app)
 
 
 def require_rules(app: Flask) -> None:
@@ -74,18 +98,53 @@ def require_rules(app: Flask) -> None:
 
 def _guard() -> ResponseReturnValue | None:
     g.actor = Actor(kind="anonymous", address=client_address(), request_id=request_id())
-    if request.endpoint is None or request.endpoint == "static":
+    if request.endpoint == "static":
         return None
+    if request.endpoint is None:
+        return _nowhere()
     rule = rule_of(current_app, request.endpoint)
     if rule is None:
         raise NotAllowed("This page has no access rule, so nobody may open it.")
     if rule.session:
         _load_viewer()
+        if (answer := support.look(rule)) is not None:
+            return answer
+    if rule.staff:
+        _enter_staff_section(rule)
     if request.method not in SAFE_METHODS and rule.csrf_exempt is None:
         if viewer() is None and not rule.anonymous:
             return to_sign_in()
-        csrf.check()
+        csrf.check(of_account=bool(rule.permissions))
     return _refusal(rule)
+
+
+def _nowhere() -> ResponseReturnValue | None:
+    # An address that nothing serves: in a support session its error page says so, too.
+    if support.presented():
+        _load_viewer()
+        if (answer := support.look(None)) is not None:
+            return answer
+    # A 405, or a 308 to the address with one slash, would tell a stranger that there is something.
+    if f"/{request.path.lstrip('/')}".startswith(support.STAFF_SECTION):
+        abort(404)
+    return None
+
+
+def _enter_staff_section(rule: Rule) -> None:
+    # Before anything that answers otherwise than a missing page does: signing in, form tokens, limits.
+    if not g.actor.staff_roles.intersection(rule.staff):
+        abort(404)
+    g.actor = replace(g.actor, kind="staff", role=None, account_id=None, permissions=frozenset())
+
+
+def _check_page() -> None:
+    # A tab that was left open in one account must not fill its page with parts of another.
+    drawn_for, found = request.headers.get(PAGE_ACCOUNT_HEADER), viewer()
+    if not drawn_for or found is None or found.account is None or drawn_for == str(found.account.id):
+        return
+    names = [account.name for account, _ in found.accounts if str(account.id) == drawn_for]
+    page_of = names[0] if names else "another account"
+    raise Conflict(f"This page is of {page_of}, and you are now in {found.account.name}. Nothing was done.")
 
 
 def _refusal(rule: Rule) -> ResponseReturnValue | None:
@@ -95,6 +154,7 @@ def _refusal(rule: Rule) -> ResponseReturnValue | None:
     if found is None:
         return to_sign_in()
     if rule.permissions:
+        _check_page()
         g.actor.require(*rule.permissions)
     if rule.reauth and not sessions.recently_authenticated(services().settings, found.session, now()):
         return _to_reauthentication(found)
@@ -112,13 +172,18 @@ def _load_viewer() -> None:
             return
         session, user = row
         accounts = memberships_of(tx, user.id)
+        staff_roles = staff_roles_of(tx, user.id)
     account, membership = _current(accounts, session)
-    g.viewer = Viewer(session, user, account, membership.role if membership else None, accounts)
+    role = Role(membership.role) if membership else None
+    g.viewer = Viewer(session, user, account, role, accounts)
     g.actor = Actor(
         kind="user",
         user_id=user.id,
         name=user.name,
-        role=Role(membership.role) if membership else None,
+        role=role,
+        permissions=permissions_of(account, role) if account and role else None,
+        halt=account.halt if account else "",
+        staff_roles=staff_roles,
         account_id=account.id if account else None,
         session_id=session.id,
         address=client_address(),
@@ -137,9 +202,10 @@ def _current(
 
 
 def set_session_cookie(response: Response, token: str) -> None:
-    """Hand the browser its session token."""
-    days = services().settings.session_absolute_days
-    cookies.put(response, cookies.SESSION, token, max_age_seconds=days * 86400)
+    """Hand the browser its session token, to be kept for as long as the session may live at most."""
+    with services().db.reading() as tx:
+        lifetime = sessions.lifetime(tx, services().settings, token)
+    cookies.put(response, cookies.SESSION, token, max_age_seconds=int(lifetime.total_seconds()))
 
 
 def is_htmx() -> bool:
@@ -156,40 +222,55 @@ def leave_for(url: str) -> ResponseReturnValue:
 
 def to_sign_in() -> ResponseReturnValue:
     """Ask the person to sign in, and to come back where they were."""
-    return leave_for(url_for("sign_in.index", next=_here()))
+    return leave_for(url_for("sign_in.index", next=here()))
 
 
-def _here() -> str:
-    if request.method in SAFE_METHODS and not is_htmx():
-        return request.full_path.rstrip("?")
-    current = request.headers.get("HX-Current-URL") or request.headers.get("Referer") or ""
-    path = "/" + current.split("://", 1)[-1].partition("/")[2]
-    return local_path(path) or "/"
+def here() -> str:
+    """`page_of` this request."""
+    return page_of(request)
+
+
+def page_of(asked: Request) -> str:
+    """The page that a person sees: the address asked for, or the one whose form was sent; a path of this site."""
+    if asked.method in SAFE_METHODS and asked.headers.get("HX-Request") != "true":
+        return local_path(asked.full_path.rstrip("?")) or "/"
+    current = asked.headers.get("HX-Current-URL") or asked.headers.get("Referer") or ""
+    return local_path("/" + current.split("://", 1)[-1].partition("/")[2]) or "/"
 
 
 def _to_reauthentication(found: Viewer) -> ResponseReturnValue:
-    back = _here()
+    back = here()
     if request.method not in SAFE_METHODS:
         path = back.partition("?")[0]
-        fields = {
-            name: values
-            for name, values in request.form.to_dict(flat=False).items()
-            if name != csrf.FIELD and "secret" not in name and "password" not in name
-        }
         with services().db.transaction() as tx:
-            draft_id = sessions.keep_draft(tx, found.session.id, path, fields, now())
+            draft_id = sessions.keep_draft(tx, found.session.id, path, _typed(), now())
         back = f"{path}?draft={draft_id}"
     return leave_for(f"{url_for('sign_in.reauthentication')}?next={quote(back, safe='/')}")
 
 
+def _typed() -> dict[str, list[str]]:
+    """The fields of this form that may be kept as a draft: no secret, and nothing at all of an absurdly large form."""
+    fields = {
+        name: values
+        for name, values in request.form.to_dict(flat=False).items()
+        if name != csrf.FIELD
+        and not any(word in name.lower() for word in SECRET_FIELDS)
+        and not any(SECRET_VALUE.search(value) for value in values)
+    }
+    size = sum(len(name) + sum(map(len, values)) for name, values in fields.items())
+    return fields if size <= MOST_DRAFT_CHARACTERS else {}
+
+
 def local_path(value: str) -> str | None:
     """The value if it is a path of this site, else None: another host must never be reachable by `next`."""
+    if len(value) > MOST_PATH_CHARACTERS:
+        return None
     decoded = value
     for _ in range(3):
         decoded = unquote(decoded)
     for text in (value, decoded):
         if not text.startswith("/") or text.startswith(("//", "/\\")) or "\\" in text:
             return None
-        if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        if any(category(character) in UNPRINTABLE for character in text):
             return None
     return value

@@ -5,10 +5,12 @@ Error pages need neither the database nor the gateway.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from flask import Flask, Response, current_app, make_response, request
+from flask import Flask, Response, current_app, g, make_response, request
+from flask_limiter import RateLimitExceeded
 from limits.errors import StorageError
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, SecurityError
@@ -19,21 +21,26 @@ from anuma_dash.errors import (
     Forged,
     GatewayRefused,
     GatewayUnavailable,
+    Halted,
     Invalid,
     NotAllowed,
     NotFound,
     SignInRefused,
+    SupportSessionOver,
 )
-from anuma_dash.web import headers
-from anuma_dash.web.access import SAFE_METHODS, is_htmx
+from anuma_dash.web import csrf, headers, support
+from anuma_dash.web.access import SAFE_METHODS, here, is_htmx
 from anuma_dash.web.render import theme, wants_fragment
+from anuma_dash.web.shedding import RETRY_AFTER_SECONDS
 from anuma_dash.web.state import request_id
 
 log = structlog.get_logger()
 
 ANSWERS: dict[type[DashboardError], tuple[int, str, str]] = {
     NotFound: (404, "Page not found", "Check the address, or start from the overview."),
+    Halted: (403, "You may not do this", "Reading, switching off, revoking and deleting still work."),
     NotAllowed: (403, "You may not do this", "An owner of the account can change roles."),
+    SupportSessionOver: (403, "The support session is over", ""),
     Forged: (403, "This form was not accepted", ""),
     Invalid: (422, "Something is missing or wrong", "Go back and check what you entered; nothing was changed."),
     Conflict: (409, "This has changed in the meantime", "Reload the page to see how it stands now."),
@@ -45,13 +52,27 @@ ANSWERS: dict[type[DashboardError], tuple[int, str, str]] = {
         "Activity and deletions still open. Keys and requests will be back with the gateway.",
     ),
 }
+HOME = ("/", "Go to the start page")
+STAFF_HOME = (support.STAFF_SECTION, "Go to the staff section")
 HTTP_WORDS = {
     400: ("Your browser sent something we cannot read", "Reload the page and try again."),
     404: ("Page not found", "Check the address, or start from the overview."),
     405: ("This page cannot be used that way", "Start again from the overview."),
-    413: ("That is too large", "Send less at once; nothing was stored."),
-    429: ("Too many tries", "Wait a minute, then try again."),
+    411: ("We cannot read this", "Send it with its length, as an ordinary form."),
+    413: ("That is too large", "Nothing was stored. Send less at once."),
+    414: ("This address is too long", "Open the page again with fewer filters."),
+    415: ("We cannot read this", "Send it uncompressed, as an ordinary form."),
+    431: ("Your browser sends too much with each request", "Delete this site's cookies, then sign in again."),
 }
+MAY_WORK_LATER = (429, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True)
+class TryAgain:
+    """Where to try again: the page that was asked for, or, if a form was `sent`, the page it was sent from."""
+
+    url: str
+    sent: bool
 
 
 def install(app: Flask) -> None:
@@ -64,10 +85,10 @@ def install(app: Flask) -> None:
 def _dashboard_error(error: DashboardError) -> Response:
     for kind, (status, title, advice) in ANSWERS.items():
         if isinstance(error, kind):
-            response = answer(status, title, f"{error} {advice}".strip())
-            if status == 503:
-                response.headers["Retry-After"] = "5"
-            return response
+            if isinstance(error, NotAllowed) and g.get("support") is not None:
+                advice = ""
+            home = STAFF_HOME if isinstance(error, SupportSessionOver) else HOME
+            return answer(status, title, f"{error} {advice}".strip(), home)
     return _unexpected(error)
 
 
@@ -77,12 +98,21 @@ def _http_error(error: HTTPException) -> Response:
         return answer(400, "This address is not served here", "Check the host name in the address.")
     if error.response is not None and status < 400:
         return make_response(error.response)
+    if isinstance(error, RateLimitExceeded):
+        return _too_many(error)
     title, message = HTTP_WORDS.get(status, ("Something went wrong", "Try again."))
     response = answer(status, title, message)
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value
     return response
+
+
+def _too_many(error: RateLimitExceeded) -> Response:
+    seconds = error.limit.limit.get_expiry()
+    wait = "a minute" if seconds <= 60 else f"{seconds // 60} minutes"
+    message = f"Nothing was done this time. Wait {wait}, then try again."
+    return answer(429, "Too many tries", message, retry_after_seconds=seconds)
 
 
 def _unexpected(error: Exception) -> Response:
@@ -118,19 +148,43 @@ def _where(error: BaseException) -> list[str]:
     return frames[-8:]
 
 
-def answer(status: int, title: str, message: str) -> Response:
-    """An error page; for htmx, the same words in the page's message region."""
+def answer(
+    status: int,
+    title: str,
+    message: str,
+    home: tuple[str, str] = HOME,
+    *,
+    retry_after_seconds: int = RETRY_AFTER_SECONDS,
+) -> Response:
+    """An error page; for htmx, the same words in the page's message region.
+
+    Args:
+        home: where the page leads to, and what its link says.
+        retry_after_seconds: said where trying again may help.
+    """
+    response = _drawn(status, title, message, home)
+    if status in (429, 503):
+        response.headers["Retry-After"] = str(retry_after_seconds)
+    return response
+
+
+def _drawn(status: int, title: str, message: str, home: tuple[str, str]) -> Response:
     context: dict[str, Any] = {"title": title, "message": message, "request_id": request_id()}
     if is_htmx() and wants_fragment():
         response = make_response(_draw("errors/note.html", context), status)
         response.headers["HX-Retarget"] = "#flash"
         response.headers["HX-Reswap"] = "innerHTML"
         return response
-    context |= {"what_works": "", "home_url": "/"}
+    context |= {"what_works": "", "home_url": home[0], "home_label": home[1], "try_again": None}
+    if status in MAY_WORK_LATER:
+        context["try_again"] = TryAgain(here(), sent=request.method not in SAFE_METHODS)
+    if (bar := support.banner()) is not None:
+        context |= {"support_session": bar, "csrf_token": csrf.token()}
     return make_response(_draw("errors/error.html", context), status)
 
 
 def _draw(template: str, context: dict[str, Any]) -> str:
     # Without the context of ordinary pages, which needs a session and a host that is served here.
     drawn = current_app.jinja_env.get_template(template)
-    return drawn.render(**context, nonce=headers.nonce(), theme=theme(), product_name="Anuma")
+    values = {"support_session": None, "nonce": headers.nonce(), "theme": theme(), "product_name": "Anuma"}
+    return drawn.render(**values | context)

@@ -13,6 +13,9 @@ PERMISSIONS_POLICY = (
     "camera=(), microphone=(), geolocation=(), payment=(), usb=(), clipboard-read=(), clipboard-write=(self)"
 )
 
+REPORTS_PATH = "/reports"
+BUILT_FILE = (200, 206, 304)
+
 
 def nonce() -> str:
     """The nonce of this response; every response has its own, fragments too."""
@@ -22,11 +25,15 @@ def nonce() -> str:
 
 
 def content_security_policy() -> str:
-    """The policy of this response. `htmx` is the Trusted Types policy that htmx's hx-csp extension creates."""
+    """The policy of this response. `htmx` is the Trusted Types policy that htmx's hx-csp extension creates.
+
+    `report-to` stands only on https: elsewhere Chromium knows no endpoints, and would then not use `report-uri` either.
+    """
+    reporting = f"report-uri {REPORTS_PATH}" + ("; report-to default" if services().settings.secure_cookies else "")
     return (
         f"default-src 'none'; script-src 'nonce-{nonce()}'; style-src 'self'; img-src 'self'; font-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types htmx"
+        f"require-trusted-types-for 'script'; trusted-types htmx; {reporting}"
     )
 
 
@@ -46,11 +53,14 @@ def _set_headers(response: Response) -> Response:
     headers["Content-Security-Policy"] = content_security_policy()
     if services().settings.secure_cookies:
         headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
-    if request.endpoint != "static":
-        response.vary.update(("HX-Request", "Cookie"))
-        # Signed-out pages hold a form token too, so nothing that a view draws may be kept by a cache.
-        headers["Cache-Control"] = "no-store"
-    csrf.set_browser_cookie(response)
-    if request.endpoint == "static" and response.status_code == 200:
+        # "default" is also where permission, deprecation and crash reports go by themselves.
+        headers["Reporting-Endpoints"] = f'default="{REPORTS_PATH}"'
+        headers["Cross-Origin-Opener-Policy"] = 'same-origin; report-to="default"'
+    if request.endpoint == "static" and response.status_code in BUILT_FILE:
         headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+    response.vary.update(("HX-Request", "Cookie"))
+    # Signed-out pages and error pages hold a form token too, so nothing that is drawn may be kept by a cache.
+    headers["Cache-Control"] = "no-store"
+    csrf.set_browser_cookie(response)
     return response

@@ -10,6 +10,7 @@ from uuid import UUID
 from flask import request, url_for
 
 from anuma_dash.errors import NotFound
+from anuma_dash.names import one_line
 
 Row = TypeVar("Row")
 PAGE_ROWS = 50
@@ -25,8 +26,11 @@ class Listing(Generic[Row]):
 
 
 def filters(*names: str) -> dict[str, str]:
-    """The filters that are set in the URL, of those that the page knows; empty ones are left out."""
-    return {name: value for name in names if (value := request.args.get(name, "").strip()[:200])}
+    """The filters that are set in the URL, of those that the page knows; empty ones are left out.
+
+    They are shown again in the form, so control characters, which no HTML may hold, are taken away.
+    """
+    return {name: value for name in names if (value := one_line(request.args.get(name, ""))[:200])}
 
 
 def uuid_argument(name: str) -> UUID | None:

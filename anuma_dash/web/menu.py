@@ -25,8 +25,7 @@ def entries() -> list[dict[str, Any]]:
     """The groups of the sidebar with their entries, as the layout draws them."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for entry in current_app.extensions["anuma_menu"]:
-        rule = rule_of(current_app, entry.endpoint)
-        if rule is None or (rule.permissions and not any(actor().may(p) for p in rule.permissions)):
+        if not may_open(entry.endpoint):
             continue
         groups.setdefault(entry.group, []).append(
             {
@@ -37,3 +36,11 @@ def entries() -> list[dict[str, Any]]:
             }
         )
     return [{"title": title, "entries": lines} for title, lines in groups.items()]
+
+
+def may_open(endpoint: str) -> bool:
+    """Whether whoever asks would be let into this page of the account, by its rule."""
+    rule = rule_of(current_app, endpoint)
+    if rule is None or rule.staff or (rule.support != "read" and actor().support_session_id is not None):
+        return False
+    return not rule.permissions or any(actor().may(permission) for permission in rule.permissions)

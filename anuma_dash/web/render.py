@@ -10,9 +10,10 @@ from jinja2 import StrictUndefined
 from jinja2_fragments.flask import render_block
 
 from anuma_dash.identity import Account
-from anuma_dash.web import assets, cookies, csrf, formats, headers, menu
+from anuma_dash.web import assets, banners, cookies, csrf, formats, headers, menu, support
 from anuma_dash.web.flashes import take_flashes
-from anuma_dash.web.state import services, viewer
+from anuma_dash.web.halt import account_halt
+from anuma_dash.web.state import actor, services, viewer
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "anuma_theme"
@@ -76,11 +77,14 @@ def _context() -> dict[str, Any]:
         "menu": menu.entries() if found and found.account else [],
         "viewer": _viewer_words() if found else None,
         "account": _account_words(found.account) if found and found.account else None,
+        "account_halt": account_halt(),
         "accounts": [_account_words(account) for account, _ in found.accounts] if found else [],
         "account_selection_url": url_for("site.account_selection"),
         "sign_out_url": url_for("sign_in.sign_out"),
-        "support_session": None,
+        "staff_url": url_for("staff.index") if found and actor().staff_roles else "",
+        "support_session": support.banner(),
         "breadcrumbs": [],
+        "banners": [] if wants_fragment() else banners.standing(),
         "flashes": take_flashes(),
         "gateway_public_url": services().settings.gateway_public_url,
     }
@@ -104,7 +108,7 @@ def _account_words(account: Account) -> dict[str, Any]:
         "name": account.name,
         "kind": account.kind,
         "initials": initials(account.name),
-        "status": account.status,
+        "halt": account.halt,
     }
 
 

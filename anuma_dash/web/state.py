@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 
 from flask import Flask, current_app, g, request
@@ -17,6 +19,10 @@ from anuma_dash.workflows import Clock, Context, utc_now
 
 if TYPE_CHECKING:
     from anuma_dash.web.sessions import BrowserSession
+
+COUNTRY = re.compile("[A-Z]{2}")
+NOWHERE = ("XX", "ZZ", "T1")
+"""What proxies say when they do not know: codes of no country."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,12 @@ class Services:
     @property
     def context(self) -> Context:
         """The same, as durable work wants it."""
-        return Context(self.db, self.gateway, self.clock)
+        return Context(self.db, self.gateway, self.clock, self.settings)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.db.dispose()
+        self.gateway.close()
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,22 @@ def request_id() -> str:
     return cast(str, g.request_id)
 
 
+def client_place() -> str:
+    """The country of the browser (ISO 3166-1 alpha-2) as the configured proxy names it; empty if none does.
+
+    Without a proxy that is believed, anybody could say anything in a header.
+    """
+    settings = services().settings
+    if not (settings.place_header and settings.proxy_hops):
+        return ""
+    text = request.headers.get(settings.place_header, "").strip().upper()
+    return text if COUNTRY.fullmatch(text) and text not in NOWHERE else ""
+
+
 def client_address() -> str:
-    """The address of the browser, as far as the configured proxies can be trusted."""
-    return request.remote_addr or ""
+    """The IP address of the browser, as far as the configured proxies can be trusted; empty if it is none."""
+    text = request.remote_addr or ""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return ""

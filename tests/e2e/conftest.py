@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.chromium import Watch, chromium, find_chromium, new_context
+from tests.e2e.chromium import Watch, find_chromium, new_context
 from tests.processes import Stack, stack
 
 
@@ -17,13 +17,6 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     find_chromium()
     with stack(tmp_path_factory.mktemp("product")) as found:
         found.start_everything()
-        yield found
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all browser tests."""
-    with chromium() as found:
         yield found
 
 

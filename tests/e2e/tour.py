@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import openai
@@ -13,6 +12,9 @@ import psutil
 from playwright.sync_api import Page, expect
 
 from tests.e2e import main_job
+from tests.e2e.stops import Stop, addresses, path_of
+from tests.e2e.tour_people import people
+from tests.e2e.tour_staff import staff, support_access
 from tests.processes import Stack
 
 WIDTHS = (1280, 390)
@@ -21,20 +23,12 @@ NAME = "Robin Abara"
 ADDRESS = "robin@elsewhere.example"
 
 
-@dataclass(frozen=True)
-class Stop:
-    """One page to look at: its name, and how to get there in a browser that is signed in."""
-
-    name: str
-    go: Callable[[Page], object]
-
-
 def stops(page: Page, product: Stack, person: str = "Ada Moreau") -> Iterator[Stop]:
     """Let somebody use everything once, and stop wherever there is something to look at."""
     at = product.dashboard
     yield from _before_sign_in(page, product)
     main_job.sign_in(page, at, person)
-    yield from _addresses(
+    yield from addresses(
         at,
         {
             "overview-first-day": "/",
@@ -43,6 +37,7 @@ def stops(page: Page, product: Stack, person: str = "Ada Moreau") -> Iterator[St
             "activity-first": "/activity",
         },
     )
+    yield from _sign_in_methods(page, product)
     secret = main_job.make_key(page, "web")
     yield Stop("key-created", lambda _: None)
     old = main_job.make_key(page, "old laptop")
@@ -56,22 +51,22 @@ def stops(page: Page, product: Stack, person: str = "Ada Moreau") -> Iterator[St
             main_job.call(client, f"A stored question, number {number}")
     with openai.OpenAI(base_url=f"{product.gateway}/v1", api_key=old, max_retries=0) as client:
         main_job.call(client, "Hello from the old laptop")
-    yield from _addresses(at, {"deletion": deletion, **_after_a_day(page, at)})
+    yield from addresses(at, {"deletion": deletion, **_after_a_day(page, at)})
+    yield from people(page, product, person)
+    yield from addresses(at, {"profile": "/profile", "your-data": "/your-data"})
+    yield from _closing_and_not(page, at)
     yield Stop("menu", lambda shown: _open_menu(shown, at))
-    yield from _addresses(at, {"not-found": "/no-such-page", "reauthentication": "/sign-in/reauthentication"})
+    yield from addresses(at, {"not-found": "/no-such-page", "reauthentication": "/sign-in/reauthentication"})
+    yield from support_access(page, at)
     yield from _off_with_something_stored(page, at)
     yield from _without_the_gateway(page, product)
-    yield from _addresses(at, {"signed-out": "/signed-out"})
-
-
-def _addresses(at: str, paths: dict[str, str]) -> Iterator[Stop]:
-    for name, path in paths.items():
-        yield Stop(name, lambda page, path=path: page.goto(at + path))
+    yield from staff(page, at, person)
 
 
 def _before_sign_in(page: Page, product: Stack) -> Iterator[Stop]:
     at = product.dashboard
-    yield from _addresses(at, {"sign-in": "/sign-in", "waiting": "/waiting", "under-13": "/under-13"})
+    yield from addresses(at, {"sign-in": "/sign-in", "waiting": "/waiting", "under-13": "/under-13"})
+    yield from addresses(at, {"signed-out": "/signed-out?provider=sandbox"})
     page.goto(f"{at}/sign-in")
     page.get_by_role("button", name="Continue with Sandbox").click()
     page.wait_for_url(f"{product.sandbox}/**")
@@ -92,27 +87,52 @@ def _after_a_day(page: Page, at: str) -> dict[str, str]:
         "activity": "/activity",
     }
     page.goto(f"{at}/keys")
-    pages["key"] = _path(page, "#key-list tbody tr:first-child th a")
+    pages["key"] = path_of(page, "#key-list tbody tr:first-child th a")
     pages["key-revocation"] = pages["key"] + "/revocation"
     page.goto(f"{at}/requests")
-    pages["request"] = _path(page, "#request-list tbody tr:first-child th a")
+    pages["request"] = path_of(page, "#request-list tbody tr:first-child th a")
     pages["request-content"] = pages["request"] + "/content"
     page.goto(f"{at}/data-controls")
     page.get_by_role("button", name="Test it now").click()
     page.get_by_role("heading", level=1, name="Test of prompt logging").wait_for()
     pages["control-test"] = urlsplit(page.url).path
+    page.goto(f"{at}/activity/verification")
+    page.get_by_role("button", name="Check the chain now").click()
+    page.get_by_text("Verified to entry").wait_for()
+    page.goto(f"{at}/activity/exports/new")
+    page.get_by_role("button", name="Make the export").click()
+    page.get_by_role("button", name="Download").wait_for()
+    pages["activity-export"] = urlsplit(page.url).path
     page.goto(f"{at}/data-controls")
-    pages["deletion-new"] = _path(page, "#stored header a")
+    pages["deletion-new"] = path_of(page, "#stored header a")
     return pages | {
         "data-controls": "/data-controls",
         "disclosure": "/data-controls/prompt-logging/edit",
         "deletions": "/deletions",
         "activity-verification": "/activity/verification",
+        "people-invite": "/people/invitations/new",
+        "activity-filtered": "/activity?what=control",
+        "activity-days-wrong": "/activity?from=2026-11-23&to=2026-11-22",
+        "activity-exports": "/activity/exports",
+        "activity-export-new": "/activity/exports/new",
     }
 
 
-def _path(page: Page, selector: str) -> str:
-    return page.locator(selector).first.get_attribute("href") or ""
+def _closing_and_not(page: Page, at: str) -> Iterator[Stop]:
+    pages = {"account": "/account", "account-edit": "/account/edit", "organization-new": "/organizations/new"}
+    yield from addresses(at, pages | {"account-closing": "/account/closing"})
+    page.goto(f"{at}/account/closing")
+    field = page.get_by_label("The account's name")
+    field.fill(page.get_by_role("heading", level=1).inner_text().removeprefix("Close "))
+    page.get_by_role("button", name="Close this account").click()
+    expect(page.get_by_role("heading", name="Closing", exact=True)).to_be_visible()
+    yield from addresses(at, {"account-being-closed": "/account", "overview-being-closed": "/"})
+    page.goto(f"{at}/account")
+    page.get_by_role("button", name="Do not close it").click()
+    expect(page.get_by_text("The account is not closed.")).to_be_visible()
+    page.goto(f"{at}/keys")
+    activation = path_of(page, "#key-list tbody a[href$=activation]")
+    yield from addresses(at, {"keys-deactivated": "/keys", "key-activation": activation})
 
 
 def _open_menu(page: Page, at: str) -> None:
@@ -121,23 +141,63 @@ def _open_menu(page: Page, at: str) -> None:
     page.get_by_role("button", name=re.compile("^Menu$" if narrow else "Your menu")).click()
 
 
+def _sign_in_methods(page: Page, product: Stack) -> Iterator[Stop]:
+    at = product.dashboard
+    yield from addresses(at, {"sign-in-methods-first": "/sign-in-methods"})
+    with a_passkey_device(page):
+        yield from addresses(at, {"passkey-new": "/sign-in-methods/passkeys/new"})
+        page.goto(f"{at}/sign-in-methods/passkeys/new")
+        page.get_by_label("Name").fill("Laptop")
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_text("The passkey “Laptop” is added.")).to_be_visible()
+    # No device answers any more: what the browser is asked for stays as it is.
+    page.get_by_role("link", name="Add a passkey").click()
+    page.get_by_label("Name").fill("Phone")
+    page.get_by_role("button", name="Continue").click()
+    yield from addresses(
+        at,
+        {
+            "passkey-ceremony": "/sign-in-methods/passkeys/ceremony",
+            "sign-in-methods": "/sign-in-methods",
+            "reauthentication-passkey": "/sign-in/reauthentication",
+        },
+    )
+    page.goto(f"{at}/sign-in-methods")
+    yield from addresses(at, {"passkey-removal": path_of(page, "#passkeys tbody a")})
+    yield Stop("mailbox", lambda shown: shown.goto(f"{product.sandbox}/mailbox"))
+    page.goto(at)
+
+
+@contextmanager
+def a_passkey_device(page: Page) -> Iterator[None]:
+    """Connect an authenticator that answers at once, as if somebody touched it."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    options |= {"isUserVerified": True, "automaticPresenceSimulation": True}
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    yield
+    session.send("WebAuthn.disable")
+    session.detach()
+
+
 def _off_with_something_stored(page: Page, at: str) -> Iterator[Stop]:
     page.goto(at)
     main_job.switch_off(page)
     expect(page.get_by_text("still here")).to_be_visible()
-    yield from _addresses(at, {"data-controls-off": "/data-controls"})
+    yield from addresses(at, {"data-controls-off": "/data-controls"})
 
 
 def _without_the_gateway(page: Page, product: Stack) -> Iterator[Stop]:
     at = product.dashboard
     with _gateway_paused(product):
         page.goto(f"{at}/data-controls")
-        yield from _addresses(at, {"data-controls-no-gateway": "/data-controls"})
+        yield from addresses(at, {"data-controls-no-gateway": "/data-controls"})
         page.goto(f"{at}/data-controls/prompt-logging/edit")
         page.get_by_role("checkbox").check()
         page.get_by_role("button", name="Switch it on").click()
         expect(page.get_by_text("Turning on, not confirmed yet")).to_be_visible(timeout=15_000)
-        yield from _addresses(
+        yield from addresses(
             at,
             {
                 "data-controls-pending": "/data-controls",

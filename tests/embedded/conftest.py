@@ -199,7 +199,7 @@ def sandbox(tmp_path, clock, more_settings) -> Iterator[Settings]:
 
 @pytest.fixture
 def party(sandbox) -> Iterator[RelyingParty]:
-    with httpx.Client(base_url=sandbox.issuer, trust_env=False) as http:
+    with httpx.Client(base_url=sandbox.issuer, trust_env=False, verify=False) as http:
         yield RelyingParty(sandbox, http)
 
 

@@ -1,11 +1,10 @@
 """The chooser in a real Chromium: by mouse and keyboard, under its own Content-Security-Policy."""
 
+from itertools import product
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright import sync_api
-
-from tests.e2e.chromium import ARGUMENTS, find_chromium
 
 pytestmark = pytest.mark.browser
 
@@ -30,17 +29,7 @@ def more_settings(dashboard):
 
 
 @pytest.fixture
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-        try:
-            yield chromium
-        finally:
-            chromium.close()
-
-
-@pytest.fixture
-def tab(browser):
+def tab(browser, party):
     """A page in which any console error or policy violation fails the test (a 422 is an answer, not one)."""
     page = browser.new_page(viewport={"width": 390, "height": 844})
     complaints = []
@@ -53,6 +42,7 @@ def tab(browser):
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.set_default_timeout(15_000)
     yield page
+    page.close()
     assert complaints == []
 
 
@@ -101,14 +91,13 @@ def test_somebody_new_by_their_labels(tab, party, dashboard):
     assert party.claims(party.redeem(code).json()["id_token"])["name"] == "<img src=x>"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 390, 820, 1280])
-def test_no_page_scrolls_sideways(tab, party, scheme, width):
-    tab.emulate_media(color_scheme=scheme)
-    tab.set_viewport_size({"width": width, "height": 800})
+def test_no_page_scrolls_sideways(tab, party):
     for page in (address(party), f"{party.issuer}/", f"{party.issuer}/end-session"):
-        tab.goto(page)
-        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for scheme, width in product(("light", "dark"), (320, 390, 820, 1280)):
+            tab.emulate_media(color_scheme=scheme)
+            tab.set_viewport_size({"width": width, "height": 800})
+            tab.goto(page)
+            assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), (page, scheme, width)
 
 
 def test_texts_have_contrast_in_light_and_dark(tab, party):

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from anuma_dash.embedded.sandbox import create_app
 from anuma_dash.embedded.sandbox.secret_files import UnsafeSecretFile, read_or_create
 from anuma_dash.embedded.sandbox.settings import Settings
+from tests.processes import free_port
 
 MODULE = [sys.executable, "-m", "anuma_dash.embedded.sandbox"]
 
@@ -138,6 +139,7 @@ def test_process_serves_and_stops_when_told(tmp_path, unused_port):
         "ANUMA_ENV": "test",
         "ANUMA_INSTANCE": str(tmp_path),
         "ANUMA_SANDBOX_PORT": str(unused_port),
+        "ANUMA_SANDBOX_SMTP_PORT": str(free_port()),
     }
     with subprocess.Popen(MODULE, env=environ, stdout=subprocess.PIPE, text=True) as process:
         try:

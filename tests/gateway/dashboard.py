@@ -51,7 +51,7 @@ class Dashboard:
         self.base_url = base_url
         self.signer = signer
         self.now = now
-        self.http = httpx.Client(base_url=f"{base_url}/internal/v1", timeout=30, trust_env=False)
+        self.http = httpx.Client(base_url=f"{base_url}/internal/v1", timeout=30, trust_env=False, verify=False)
 
     def call(
         self, method: str, account: UUID, path: str = "", *, body: Any = None, claims: Any = None, **kwargs: Any

@@ -19,7 +19,7 @@ from anuma_dash.embedded.gateway.__main__ import main
 from anuma_dash.embedded.gateway.encryption import KeyRing, Unreadable
 from anuma_dash.embedded.gateway.environment import SettingsRefused, load_settings
 from anuma_dash.embedded.gateway.migrations import SchemaRefused, migrate
-from anuma_dash.embedded.gateway.openapi import contract_yaml
+from anuma_dash.embedded.gateway.openapi import CONTRACTS
 from anuma_dash.embedded.gateway.stores import Store
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +40,7 @@ def production(tmp_path, **changes):
         "ANUMA_GATEWAY_KEYS_DATABASE_URL": f"sqlite:///{tmp_path}/b.sqlite",
         "ANUMA_GATEWAY_KEK_FILES": f"kek-1:{key_file(tmp_path / 'kek')}",
         "ANUMA_GATEWAY_TRUSTED_JWKS_FILE": str(tmp_path / "jwks.json"),
+        "ANUMA_GATEWAY_JOURNAL_FILE": str(tmp_path / "journal.jsonl"),
     }
     return environ | changes
 
@@ -57,7 +58,7 @@ def test_development_needs_nothing(tmp_path):
 def test_production_names_everything_that_is_missing(tmp_path):
     with pytest.raises(SettingsRefused) as refused:
         load_settings({"ANUMA_ENV": "production", "ANUMA_INSTANCE": str(tmp_path)})
-    for name in ("DATABASE_URL", "KEYS_DATABASE_URL", "KEK_FILES", "TRUSTED_JWKS_FILE"):
+    for name in ("DATABASE_URL", "KEYS_DATABASE_URL", "JOURNAL_FILE", "KEK_FILES", "TRUSTED_JWKS_FILE"):
         assert f"ANUMA_GATEWAY_{name} is missing" in str(refused.value)
     assert list(tmp_path.iterdir()) == [], "nothing is generated"
 
@@ -89,6 +90,7 @@ def test_a_weak_key_encryption_key_is_refused(tmp_path, content, mode, words):
         ("ANUMA_ENV", "staging", "ANUMA_ENV must be"),
         ("ANUMA_GATEWAY_PORT", "many", "ANUMA_GATEWAY_PORT"),
         ("ANUMA_GATEWAY_PROVIDERS", "{", "not a JSON list"),
+        ("ANUMA_GATEWAY_METRICS_TOKEN", "hunter2", "METRICS_TOKEN is shorter than 32"),
         ("ANUMA_GATEWAY_PROVIDERS", '[{"name": "x", "api_key": "hunter2"}]', "PROVIDERS.0.BASE_URL"),
         ("ANUMA_GATEWAY_TRUSTED_JWKS_FILE", "/nowhere", "no file there"),
     ],
@@ -100,6 +102,29 @@ def test_wrong_values_are_named_and_not_shown(tmp_path, name, value, words):
     assert "hunter2" not in str(refused.value)
 
 
+def test_a_value_can_come_from_a_file(tmp_path):
+    environ = production(tmp_path)
+    name = "ANUMA_GATEWAY_DATABASE_URL"
+    (tmp_path / "url").write_text(environ[name] + "\n")
+    from_file = {key: value for key, value in environ.items() if key != name} | {f"{name}_FILE": str(tmp_path / "url")}
+    assert load_settings(from_file) == load_settings(environ)
+    for wrong, words in (
+        (environ | from_file, f"{name} and {name}_FILE are both set"),
+        (from_file | {f"{name}_FILE": "/nowhere"}, f"{name}_FILE names a file that cannot be read"),
+    ):
+        with pytest.raises(SettingsRefused, match=words):
+            load_settings(wrong)
+
+
+def test_bounds_are_for_operators_to_set(tmp_path):
+    names = {"MAX_BODY_BYTES": "max_body_bytes", "BODY_SECONDS": "body_seconds", "MAX_STREAMS": "max_streams"}
+    for name, field in names.items():
+        environ = production(tmp_path)
+        assert getattr(load_settings(environ | {f"ANUMA_GATEWAY_{name}": "7"}), field) == 7
+        with pytest.raises(SettingsRefused, match=f"ANUMA_GATEWAY_{name}"):
+            load_settings(environ | {f"ANUMA_GATEWAY_{name}": "0"})
+
+
 def test_one_database_for_both_is_refused(tmp_path):
     environ = production(tmp_path)
     environ["ANUMA_GATEWAY_KEYS_DATABASE_URL"] = environ["ANUMA_GATEWAY_DATABASE_URL"]
@@ -108,10 +133,40 @@ def test_one_database_for_both_is_refused(tmp_path):
 
 
 def test_a_model_may_be_given_once(tmp_path):
-    model = {"id": "anuma/echo", "input_micro_usd_per_million": 0, "output_micro_usd_per_million": 0}
-    provider = {"name": "x", "base_url": "http://127.0.0.1", "api_key": "k", "models": [model]}
+    provider = provider_with("http://127.0.0.1", "anuma/echo")
     with pytest.raises(SettingsRefused, match="anuma/echo is built in"):
         load_settings(production(tmp_path, ANUMA_GATEWAY_PROVIDERS=json.dumps([provider])))
+
+
+def test_two_providers_may_not_share_a_model(tmp_path):
+    """Its terms would be those of whichever answers: give it two ids."""
+    provider = provider_with("http://127.0.0.1", "same")
+    environ = production(tmp_path, ANUMA_GATEWAY_PROVIDERS=json.dumps([provider, provider | {"name": "other"}]))
+    with pytest.raises(SettingsRefused, match="each model id may be given once"):
+        load_settings(environ)
+
+
+def test_what_is_not_known_of_a_provider_is_assumed_to_be_the_worst(tmp_path):
+    environ = production(tmp_path, ANUMA_GATEWAY_PROVIDERS=json.dumps([provider_with("http://127.0.0.1", "m")]))
+    (provider,) = load_settings(environ).providers
+    assert provider.retention == "unknown: assume that it retains"
+    assert provider.training == "unknown: assume that it trains"
+    assert (provider.region, provider.endpoints) == ("unknown", ("chat/completions",))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"endpoints": []}, {"endpoints": ["completions"]}, {"connect_timeout_seconds": 0}, {"total_timeout_seconds": 1e9}],
+)
+def test_a_provider_that_is_configured_wrongly(tmp_path, wrong):
+    provider = provider_with("http://127.0.0.1", "m") | wrong
+    with pytest.raises(SettingsRefused, match=next(iter(wrong)).upper()):
+        load_settings(production(tmp_path, ANUMA_GATEWAY_PROVIDERS=json.dumps([provider])))
+
+
+def provider_with(base_url, model):
+    priced = {"id": model, "input_micro_usd_per_million": 0, "output_micro_usd_per_million": 0}
+    return {"name": "x", "base_url": base_url, "api_key": "k", "models": [priced]}
 
 
 def test_secrets_do_not_show_in_settings(tmp_path):
@@ -150,19 +205,19 @@ def test_a_newer_schema_stops_the_start(tmp_path):
     with store.write() as connection:
         connection.execute(text("UPDATE gateway_version SET version_num = 'main_9999'"))
     store.close()
-    with pytest.raises(SchemaRefused, match="has schema main_9999; this gateway knows up to main_0001"):
+    with pytest.raises(SchemaRefused, match="has schema main_9999; this gateway knows up to main_0005"):
         migrate(settings)
 
 
-def test_the_contract_is_current():
-    """`python -m anuma_dash.embedded.gateway openapi > anuma_dash/gateway/openapi.yaml`"""
-    contract = contract_yaml()
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_the_contracts_are_current(name, capsys):
+    """`python -m anuma_dash.embedded.gateway NAME > anuma_dash/gateway/NAME.yaml`"""
+    assert main([name]) == 0
+    contract = capsys.readouterr().out
     assert "openapi: 3.1" in contract
-    assert (ROOT / "anuma_dash/gateway/openapi.yaml").read_text() == contract
+    assert (ROOT / f"anuma_dash/gateway/{name}.yaml").read_text() == contract
 
 
-def test_the_command_prints_the_contract(capsys):
-    assert main(["openapi"]) == 0
-    assert capsys.readouterr().out == contract_yaml()
+def test_the_command_says_how_it_is_used(capsys):
     assert main(["something"]) == 2
     assert "usage" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from anuma_dash.embedded.gateway.encryption import seal
 from anuma_dash.embedded.gateway.identifiers import uuid7
 from anuma_dash.embedded.gateway.sweep import sweep
 from anuma_dash.embedded.gateway.tables import data_keys, request_contents
-from tests.gateway.conftest import wait_until
+from tests.gateway.conftest import finished
 from tests.gateway.test_storing import Stream, held_keys
 
 
@@ -32,14 +32,6 @@ def delete(dashboard, account, **scope):
     response = dashboard.call("POST", account, "/deletions", body=body)
     assert response.status_code == 202, response.text
     return response.json()
-
-
-def finished(dashboard, account, deletion):
-    def look():
-        found = dashboard.get(account, f"/deletions/{deletion['id']}")
-        return found if found["state"] in ("verified", "failed") else None
-
-    return wait_until(look)
 
 
 def stored_rows(running, account):

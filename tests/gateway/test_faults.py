@@ -27,8 +27,10 @@ def away(*_args, **_kwargs):
 
 @pytest.mark.parametrize("part", ["read", "write"])
 def test_a_database_that_is_away(running, dashboard, account, key, monkeypatch, part):
+    hot_path = {"read": "look_up", "write": "write_quickly"}[part]
     with monkeypatch.context() as patch:
         patch.setattr(running.gateway.stores.main, part, away)
+        patch.setattr(running.gateway.stores.main, hot_path, away)
         public = running.chat(key["secret"], "the prompt")
         internal = dashboard.call("GET" if part == "read" else "DELETE", account, f"/keys/{key['id']}")
         if part == "read":
@@ -46,7 +48,7 @@ def test_the_key_database_is_away(running, dashboard, account, key, monkeypatch)
     """Content without a key is never written; neither is the answer given as if it were metered."""
     dashboard.switch_logging(account, True)
     with monkeypatch.context() as patch:
-        patch.setattr(running.gateway.stores.keys, "write", away)
+        patch.setattr(running.gateway.stores.keys, "write_quickly", away)
         assert running.chat(key["secret"]).status_code == 503
     assert dashboard.requests(account) == []
 
@@ -73,6 +75,7 @@ def test_a_defect_is_answered_in_shape(running, dashboard, account, key, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr(running.gateway.stores.main, "read", defect)
+        patch.setattr(running.gateway.stores.main, "look_up", defect)
         public = running.chat(key["secret"], "the prompt")
         internal = dashboard.call("GET", account)
     assert (public.status_code, public.json()["error"]["code"]) == (500, "internal_error")

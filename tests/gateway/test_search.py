@@ -15,7 +15,8 @@ import pytest
 
 from anuma_dash.embedded.gateway import scanner, search
 from anuma_dash.embedded.gateway.search import Search
-from tests.gateway.test_deletions import delete, finished
+from tests.gateway.conftest import finished
+from tests.gateway.test_deletions import delete
 
 COMMAND = [sys.executable, "-I", "-S", scanner.__file__]
 _watchers: list[list[str]] = []

@@ -109,8 +109,14 @@ def test_a_token_is_good_for_one_write(dashboard, account):
     assert ask(dashboard, account, token).status_code == 200, "reading changes nothing"
 
 
-@pytest.mark.parametrize("act", [{"sub": str(uuid4())}, {}, None, "sam"])
+WELL_FORMED = {"sub": str(uuid4())}
+
+
+@pytest.mark.parametrize(
+    "act", [WELL_FORMED, {}, None, "sam", {"sub": "sam"}, {"sub": "system:worker"}, WELL_FORMED | {"act": WELL_FORMED}]
+)
 def test_a_support_session_only_reads(dashboard, account, act):
+    """Whatever `act` is, nothing is written; and one that does not name a person reads nothing either."""
     key = dashboard.new_key(account)
     claims = claims_of(dashboard, account)
     header = {"alg": "ES256", "kid": dashboard.signer.kid}
@@ -131,7 +137,37 @@ def test_a_support_session_only_reads(dashboard, account, act):
     for method, path, body in writes:
         assert_refused(call(method, path, body), 403, "support_session_read_only")
     for path in ("", "/keys", "/controls", "/requests", "/overview", "/data-state"):
-        assert call("GET", path).status_code == 200
+        if act == WELL_FORMED:
+            assert call("GET", path).status_code == 200
+        else:
+            assert_refused(call("GET", path), 401, "token_invalid")
+
+
+@pytest.mark.parametrize(("scope", "status"), [("content metadata", 404), ("metadata", 403), (None, 403), (7, 403)])
+def test_content_takes_its_scope_in_a_support_session(dashboard, account, scope, status):
+    claims = claims_of(dashboard, account) | {"act": {"sub": str(uuid4())}, "scope": scope}
+    token = jwt.encode({"alg": "ES256", "kid": dashboard.signer.kid}, claims, dashboard.signer.key)
+    headers = {"authorization": f"Bearer {token}"}
+    answer = dashboard.call("GET", account, f"/requests/{uuid4()}/content", headers=headers)
+    assert_refused(answer, status, "not_found" if status == 404 else "support_scope_missing")
+
+
+def test_nobody_acts_for_themselves(dashboard, account):
+    person = str(uuid4())
+    claims = claims_of(dashboard, account) | {"sub": person, "act": {"sub": person}}
+    token = jwt.encode({"alg": "ES256", "kid": dashboard.signer.kid}, claims, dashboard.signer.key)
+    assert_refused(ask(dashboard, account, token), 401, "token_invalid")
+
+
+def test_who_reads_in_a_support_session_is_logged_with_whom_they_read_for(running, dashboard, account):
+    person, sam = str(uuid4()), str(uuid4())
+    claims = claims_of(dashboard, account) | {"sub": person, "act": {"sub": sam}}
+    token = jwt.encode({"alg": "ES256", "kid": dashboard.signer.kid}, claims, dashboard.signer.key)
+    assert ask(dashboard, account, token).status_code == 200
+    lines = [line for line in running.settings.log_file.read_text().splitlines() if sam in line]
+    assert len(lines) == 1
+    assert "support_session_read" in lines[0]
+    assert person in lines[0]
 
 
 @pytest.mark.parametrize("acc", ["*", "other"])

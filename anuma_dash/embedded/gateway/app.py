@@ -18,18 +18,27 @@ from .guard import Guard, is_internal
 from .health import healthz, readyz
 from .identifiers import Clock, utc_now
 from .internal.application import internal_api
+from .internal.bodies import BodyLimits
 from .internal.trusted_keys import TrustedKeys
+from .metrics import metrics
 from .migrations import migrate
 from .public import refusals
 from .public.catalog import Catalog, Models
-from .public.completions import ChatCompletions
+from .public.chat import CHAT
+from .public.contract import PREFIXES
+from .public.embeddings import EMBEDDINGS
+from .public.metered import Metered
+from .public.rates import Rates, Shares
 from .public.refusals import Refusal
+from .public.responses import RESPONSES
+from .replay import prepare
 from .settings import Settings
+from .shedding import Shedding
 from .stores import DATABASE_ERRORS
 
 
 def create_app(settings: Settings, clock: Clock = utc_now) -> Guard:
-    """Make the application: migrates both databases, then answers the public and the internal API.
+    """Make the application: migrates both databases, replays the journal, then answers both APIs.
 
     Args:
         settings: from `environment.load_settings`.
@@ -37,16 +46,27 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> Guard:
     """
     migrate(settings)
     gateway = Gateway(settings, clock)
+    try:
+        prepare(gateway)
+    except BaseException:
+        gateway.release()
+        raise
     internal = internal_api()
     internal.state.gateway = gateway
     internal.state.trusted_keys = TrustedKeys(settings.trusted_jwks_file, gateway.log)
     background = internal.state.background = Background(gateway)
+    limited = BodyLimits(internal, settings.body_seconds)
     catalog = Catalog(gateway)
-    chat, models = ChatCompletions(gateway, catalog), Models(gateway, catalog)
-    routes = [Route("/healthz", healthz), Route("/readyz", readyz)]
-    for prefix in ("/v1", "/api/v1"):
-        routes.append(Route(f"{prefix}/chat/completions", chat, methods=["POST"]))
+    models = Models(gateway, catalog)
+    rates = Rates(settings.requests_per_minute)
+    shares = Shares(settings.max_account_requests)
+    metered = [Metered(gateway, catalog, rates, shares, endpoint) for endpoint in (CHAT, RESPONSES, EMBEDDINGS)]
+    # Those that are called most are looked at first.
+    routes = [Route(f"{prefix}/{one.endpoint.name}", one, methods=["POST"]) for one in metered for prefix in PREFIXES]
+    routes += [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    for prefix in PREFIXES:
         routes.append(Route(f"{prefix}/models", models, methods=["GET"]))
+        routes.append(Route(f"{prefix}/models/{{model:path}}", models, methods=["GET"]))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -62,10 +82,10 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> Guard:
     public.state.gateway = gateway
 
     async def either(scope: Scope, receive: Receive, send: Send) -> None:
-        app = internal if scope["type"] == "http" and is_internal(scope) else public
+        app = limited if scope["type"] == "http" and is_internal(scope) else public
         await app(scope, receive, send)
 
-    return Guard(either, gateway)
+    return Guard(Shedding(either, settings), gateway)
 
 
 async def _no_such_route(_request: Request, error: Exception) -> Response:

@@ -73,4 +73,5 @@ class Background:
     def _sweep(self) -> None:
         if time.monotonic() >= self._next_sweep and not self._stopping:
             self._swept = sweep(self._gateway, self._swept)
+            self._gateway.metrics.last_sweep.set_to_current_time()
             self._next_sweep = time.monotonic() + _SWEEP_SECONDS

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from anuma_dash.gateway.schemas import Message
 
 from .encryption import KeyRing, Sealed, Unreadable, WrappedKey, seal, unseal
+from .statements import Statement
 from .stores import Stores
-from .tables import data_keys, request_contents
+from .tables import data_keys, destroyed_deletions, request_contents
 
 _TABLE = request_contents.name
-_NEW_KEY = insert(data_keys)
+_NEW_KEY = Statement(insert(data_keys))
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Content:
 
     prompt: tuple[Message, ...]
     response: tuple[Message, ...]
+
+    @property
+    def length(self) -> int:
+        """How many characters it has."""
+        return sum(len(message.text) for messages in (self.prompt, self.response) for message in messages)
 
     def encode(self) -> bytes:
         """As bytes, to be sealed."""
@@ -46,12 +52,21 @@ class Vault:
         self._stores = stores
         self._ring = ring
 
-    def seal(self, account: UUID, request_id: UUID, content: Content, now: datetime) -> Sealed:
-        """Encrypt under a new data key, which is committed before this returns: no row ever waits for its key."""
-        key, wrapped = self._ring.new_data_key(request_id, account)
-        with self._stores.keys.write() as connection:
-            connection.execute(
-                _NEW_KEY,
+    def seal(self, contents: Sequence[tuple[UUID, UUID, Content]], now: datetime) -> Mapping[UUID, Sealed]:
+        """Encrypt each content under a new data key; the keys are committed before this returns: no row waits for one.
+
+        Args:
+            contents: account, request and content of each.
+
+        Returns:
+            What was encrypted, by request.
+        """
+        if not contents:
+            return {}
+        made, rows = {}, []
+        for account, request_id, content in contents:
+            key, wrapped = self._ring.new_data_key(request_id, account)
+            rows.append(
                 {
                     "id": request_id,
                     "account_id": account,
@@ -59,9 +74,12 @@ class Vault:
                     "nonce": wrapped.sealed.nonce,
                     "wrapped": wrapped.sealed.ciphertext,
                     "created_at": now,
-                },
+                }
             )
-        return seal(key, content.encode(), table=_TABLE, row=request_id, account=account)
+            made[request_id] = seal(key, content.encode(), table=_TABLE, row=request_id, account=account)
+        with self._stores.keys.write_quickly() as cursor:
+            _NEW_KEY.run_many(cursor, self._stores.keys.dialect, rows)
+        return made
 
     def open(self, connection: Connection, account: UUID, request_id: UUID) -> Content | None:
         """The content of a request, or `None` where there is none or its data key was destroyed.
@@ -86,6 +104,49 @@ class Vault:
         """Destroy data keys; those already gone are not counted. Their content is unreadable from then on."""
         with self._stores.keys.write(durable=durable) as connection:
             return connection.execute(delete(data_keys).where(data_keys.c.id.in_(request_ids))).rowcount
+
+    def note_destroyed(self, deletion_ids: Sequence[UUID], now: datetime) -> None:
+        """Note, where the keys were, that these deletions have destroyed theirs."""
+        column = destroyed_deletions.c
+        with self._stores.keys.write(durable=True) as connection:
+            known = set(connection.scalars(select(column.id).where(column.id.in_(deletion_ids))))
+            new = [{"id": one, "at": now} for one in deletion_ids if one not in known]
+            if new:
+                connection.execute(insert(destroyed_deletions), new)
+
+    def missing_keys(self) -> list[str]:
+        """The key-encryption keys that data keys need and that are not configured."""
+        column = data_keys.c.kek_id
+        query = select(column).where(column.not_in(self._ring.identifiers)).distinct().order_by(column)
+        with self._stores.keys.read() as connection:
+            return list(connection.scalars(query))
+
+    def rewrap_batch(self, after: UUID | None, batch: int) -> UUID | None:
+        """Wrap some data keys under the first key-encryption key, in one transaction; their content is not touched.
+
+        A key that was destroyed meanwhile stays destroyed.
+
+        Args:
+            after: data keys up to this one were looked at before.
+
+        Returns:
+            The last data key that was looked at, `None` if there was none left.
+
+        Raises:
+            Unreadable: a data key does not open.
+        """
+        column = data_keys.c
+        query = select(data_keys).where(column.kek_id != self._ring.current).order_by(column.id).limit(batch)
+        if after is not None:
+            query = query.where(column.id > after)
+        with self._stores.keys.write(durable=True) as connection:
+            rows = connection.execute(query.with_for_update()).all()
+            for row in rows:
+                old = WrappedKey(row.kek_id, Sealed(row.nonce, row.wrapped))
+                new = self._ring.wrap(self._ring.unwrap(old, row.id, row.account_id), row.id, row.account_id)
+                values = {"kek_id": new.kek_id, "nonce": new.sealed.nonce, "wrapped": new.sealed.ciphertext}
+                connection.execute(update(data_keys).where(column.id == row.id).values(values))
+        return rows[-1].id if rows else None
 
     def _data_key(self, account: UUID, request_id: UUID) -> bytes | None:
         with self._stores.keys.read() as connection:

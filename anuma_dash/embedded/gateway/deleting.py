@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -42,21 +43,31 @@ class Deleting:
         row = self._load()
         if row.state not in UNFINISHED:
             return
-        condition = covered(row.account_id, scope_of(row), row.requested_at)
-        samples = take_samples(self._stores, self._gateway.vault, row.account_id, condition)
-        resumed = row.pieces is not None
-        if resumed:
-            samples = Samples(samples.text, samples.cipher | cipher_pieces(row.pieces))
-        self._save(state="purging", pieces=samples.cipher_json())
-        for ids in identifiers(self._stores.main, condition, self._batch):
-            self._gateway.vault.destroy_keys(ids)
-        if not resumed:
-            self._save(backups_unreadable_by=self._gateway.now() + BACKUPS_EXPIRE)
-        while self._erase(condition):
+        samples = self.destroy()
+        while self._erase(covered(row.account_id, scope_of(row), row.requested_at)):
             pass
         for store in (self._stores.main, self._stores.keys):
             _checkpoint_within(store.checkpoint, _CHECKPOINT_SECONDS)
-        self._verify(samples, _note(samples, resumed))
+        self._verify(samples, _note(samples, resumed=row.pieces is not None))
+
+    def destroy(self, more: Mapping[UUID, frozenset[bytes]] | None = None) -> Samples:
+        """Take samples and destroy the data keys: the content is unreadable from here on.
+
+        Args:
+            more: further pieces to search for afterwards, by account.
+        """
+        row = self._load()
+        condition = covered(row.account_id, scope_of(row), row.requested_at)
+        samples = take_samples(self._stores, self._gateway.vault, row.account_id, condition)
+        known = cipher_pieces(row.pieces) | (more or {}).get(row.account_id, frozenset())
+        samples = Samples(samples.text, samples.cipher | known)
+        self._save(state="purging", pieces=samples.cipher_json())
+        for ids in identifiers(self._stores.main, condition, self._batch):
+            self._gateway.vault.destroy_keys(ids)
+        self._gateway.vault.note_destroyed([self._id], self._gateway.now())
+        if row.pieces is None:
+            self._save(backups_unreadable_by=self._gateway.now() + BACKUPS_EXPIRE)
+        return samples
 
     def _load(self) -> Row[Any]:
         with self._stores.main.read() as connection:

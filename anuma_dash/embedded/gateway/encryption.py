@@ -16,10 +16,19 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from .settings import KeyEncryptionKey
 
 _NONCE_BYTES = 12
+_TAG_BYTES = 16
 
 
 class Unreadable(Exception):
     """A ciphertext that does not decrypt: moved, altered, or wrapped by a key that is not configured."""
+
+
+class KeysMissing(Exception):
+    """Data keys are wrapped by key-encryption keys that are not configured."""
+
+    def __init__(self, missing: list[str]) -> None:
+        names = ", ".join(missing)
+        super().__init__(f"stored content needs the key-encryption key {names}, which ANUMA_GATEWAY_KEK_FILES lacks")
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,11 @@ class Sealed:
 
     nonce: bytes
     ciphertext: bytes
+
+    @property
+    def plain_bytes(self) -> int:
+        """The length of what was encrypted: AES-GCM adds a tag and nothing else."""
+        return len(self.ciphertext) - _TAG_BYTES
 
 
 @dataclass(frozen=True)
@@ -60,15 +74,23 @@ class KeyRing:
     """The key-encryption keys: the first wraps, all of them unwrap."""
 
     def __init__(self, keys: tuple[KeyEncryptionKey, ...]) -> None:
-        self._current = keys[0].id
+        self.current = keys[0].id
         self._secrets = {key.id: key.secret.get_secret_value() for key in keys}
 
     def new_data_key(self, row: UUID, account: UUID) -> tuple[bytes, WrappedKey]:
         """A new data key, in clear and wrapped."""
         key = AESGCM.generate_key(256)
-        kek = self._secrets[self._current]
-        sealed = seal(kek, key, table=f"data_keys/{self._current}", row=row, account=account)
-        return key, WrappedKey(self._current, sealed)
+        return key, self.wrap(key, row, account)
+
+    def wrap(self, key: bytes, row: UUID, account: UUID) -> WrappedKey:
+        """A data key under the first key-encryption key."""
+        sealed = seal(self._secrets[self.current], key, table=f"data_keys/{self.current}", row=row, account=account)
+        return WrappedKey(self.current, sealed)
+
+    @property
+    def identifiers(self) -> list[str]:
+        """The key-encryption keys that are configured."""
+        return list(self._secrets)
 
     def unwrap(self, wrapped: WrappedKey, row: UUID, account: UUID) -> bytes:
         """The data key in clear.

@@ -16,7 +16,7 @@ from pydantic import SecretBytes, ValidationError
 from .settings import KeyEncryptionKey, Settings
 
 PREFIX: Final = "ANUMA_GATEWAY_"
-_NEEDED_IN_PRODUCTION: Final = ("DATABASE_URL", "KEYS_DATABASE_URL", "KEK_FILES", "TRUSTED_JWKS_FILE")
+_NEEDED_IN_PRODUCTION: Final = ("DATABASE_URL", "KEYS_DATABASE_URL", "JOURNAL_FILE", "KEK_FILES", "TRUSTED_JWKS_FILE")
 
 
 class SettingsRefused(Exception):
@@ -77,13 +77,44 @@ class _Reader:
             "trusted_jwks_file": self._jwks_file(),
             "key_encryption_keys": self._key_encryption_keys(),
             "providers": self._providers(),
+            "journal_file": Path(self._get("JOURNAL_FILE") or self.instance / "gateway-journal.jsonl"),
+            "journal_days": self._get("JOURNAL_DAYS") or 35,
             "log_file": self._log_file(),
             "log_to_stderr": self._get("LOG_TO_STDERR") or True,
+            "requests_per_minute": self._get("REQUESTS_PER_MINUTE") or 0,
+            "body_seconds": self._get("BODY_SECONDS") or 30,
+            "max_body_bytes": self._get("MAX_BODY_BYTES") or 10 * 1024 * 1024,
+            "max_internal_requests": self._get("MAX_INTERNAL_REQUESTS") or 64,
+            "max_public_requests": self._get("MAX_PUBLIC_REQUESTS") or 256,
+            "max_streams": self._get("MAX_STREAMS") or 1024,
+            "max_account_requests": self._get("MAX_ACCOUNT_REQUESTS") or 128,
+            "stalled_seconds": self._get("STALLED_SECONDS") or 60,
             "deletion_batch": self._get("DELETION_BATCH") or 500,
+            "metrics_token": self._metrics_token(),
         }
 
     def _get(self, name: str) -> str:
-        return self.environ.get(PREFIX + name, "").strip()
+        """The value, or what is in the file that the same name with `_FILE` names."""
+        value, file = (self.environ.get(PREFIX + name + suffix, "").strip() for suffix in ("", "_FILE"))
+        if value and file:
+            self._refuse(f"{PREFIX}{name} and {PREFIX}{name}_FILE are both set")
+        if value or not file:
+            return value
+        try:
+            return Path(file).read_text().strip()
+        except (OSError, UnicodeDecodeError):
+            self._refuse(f"{PREFIX}{name}_FILE names a file that cannot be read")
+            return ""
+
+    def _refuse(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def _metrics_token(self) -> str:
+        token = self._get("METRICS_TOKEN")
+        if token and self.production and (len(token) < 32 or len(set(token)) < 10):
+            self.problems.append(f"{PREFIX}METRICS_TOKEN is shorter than 32 characters, or easy to guess")
+        return token
 
     def _jwks_file(self) -> Path:
         path = Path(self._get("TRUSTED_JWKS_FILE") or self.instance / "dashboard-jwks.json")
@@ -103,7 +134,7 @@ class _Reader:
             return ()
 
     def _key_encryption_keys(self) -> tuple[KeyEncryptionKey, ...]:
-        named = self._get("KEK_FILES") or self._get("KEK_FILE")
+        named = self._get("KEK_FILES")
         if not named and not self.production:
             named = f"dev-1:{_development_key(self.instance / 'gateway-kek.key')}"
         return tuple(key for item in named.split(",") if item and (key := self._key_encryption_key(item)))

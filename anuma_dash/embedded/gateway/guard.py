@@ -14,8 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .core import Gateway
 from .identifiers import uuid7
+from .journal import JournalUnavailable
 from .stores import DATABASE_ERRORS
 
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 
@@ -40,6 +42,7 @@ class _Answer:
         self._scope = scope
         self._send = send
         self._status: int | None = None
+        self._streams = False
         made = uuid7(gateway.now())
         self._id = (is_internal(scope) and _given_id(scope)) or str(made).encode()
         scope.setdefault("state", {})["request_id"] = made
@@ -50,23 +53,38 @@ class _Answer:
             await app(self._scope, receive, self._tagged)
         except DATABASE_ERRORS as error:
             self._log_error("database_unavailable", error)
+        except JournalUnavailable as error:
+            self._log_error("journal_unavailable", error)
         except Exception as error:
             self._log_error("failed", error)
-        route = self._scope.get("route")
-        self._gateway.log.info(
-            "request",
-            request_id=self._id.decode(),
-            method=self._scope["method"] if route else "other",
-            route=getattr(route, "path", None),
-            status=self._status,
-            duration_ms=round((time.monotonic() - started) * 1000),
-        )
+        finally:
+            if self._streams:
+                self._gateway.metrics.streams.dec()
+        self._note(time.monotonic() - started)
 
     async def _tagged(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            message = {**message, "headers": [*message.get("headers", []), (b"x-request-id", self._id)]}
+            given = list(message.get("headers", []))
+            if any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in given):
+                self._streams = True
+                self._gateway.metrics.streams.inc()
+            message = {**message, "headers": [*given, (b"x-request-id", self._id)]}
         await self._send(message)
+
+    def _note(self, seconds: float) -> None:
+        route = self._scope.get("route")
+        method = self._scope["method"] if route and self._scope["method"] in _METHODS else "other"
+        path = getattr(route, "path", None)
+        self._gateway.metrics.answered(path, method, self._status, seconds)
+        self._gateway.log.info(
+            "request",
+            request_id=self._id.decode(),
+            method=method,
+            route=path,
+            status=self._status,
+            duration_ms=round(seconds * 1000),
+        )
 
     def _log_error(self, event: str, error: Exception) -> None:
         self._gateway.log.error(event, error, request_id=self._id.decode())

@@ -6,6 +6,7 @@ outside. An exception is logged as its class and the places it went through, bec
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import traceback
@@ -34,7 +35,7 @@ class Log:
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.JSONRenderer(),
             ],
-        )
+        ).bind()
 
     def info(self, event: str, **fields: object) -> None:
         """Something that happened as it should."""
@@ -62,12 +63,26 @@ class _Lines:
     def __init__(self, file: Path | None, to_stderr: bool) -> None:
         self._to_stderr = to_stderr
         self._file = RotatingFileHandler(file, maxBytes=_MAX_BYTES, backupCount=_KEPT_FILES) if file else None
+        self._written = file.stat().st_size if file else 0
 
     def msg(self, line: str) -> None:
         if self._to_stderr:
-            sys.stderr.write(line + "\n")
+            with contextlib.suppress(OSError, ValueError):  # no room, or closed: costs the lines, not the request
+                sys.stderr.write(line + "\n")
         if self._file:
-            self._file.handle(logging.makeLogRecord({"msg": line}))
+            self._write(self._file, line)
+
+    def _write(self, file: RotatingFileHandler, line: str) -> None:
+        # What the handler does for a record, without making one and without asking the disk for the file's size.
+        assert file.lock is not None
+        assert file.stream is not None
+        with file.lock, contextlib.suppress(OSError):  # a full disk loses lines, not requests
+            file.stream.write(line + "\n")
+            file.stream.flush()
+            self._written += len(line) + 1
+            if self._written > _MAX_BYTES:
+                file.doRollover()
+                self._written = 0
 
     info = warning = error = msg
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from anuma_dash.gateway.schemas import Problem
 
+from .journal import JournalUnavailable
 from .stores import DATABASE_ERRORS
 
 MEDIA_TYPE = "application/problem+json"
@@ -34,9 +35,15 @@ def not_found() -> Refused:
 
 
 def unavailable() -> Refused:
-    """The gateway's own database does not answer."""
+    """The gateway's own database does not answer, or its journal takes no more."""
     detail = "The gateway cannot reach its database."
     return Refused(503, "database_unavailable", detail, retry_after_seconds=_RETRY_SECONDS)
+
+
+def overloaded() -> Refused:
+    """More calls at once than `max_internal_requests`; nothing was done."""
+    detail = "The gateway has too much to do right now. Nothing was done."
+    return Refused(503, "overloaded", detail, retry_after_seconds=1)
 
 
 def internal_error() -> Refused:
@@ -89,7 +96,8 @@ async def _unstorable(_request: Request, error: Exception) -> Response:
 
 async def _failed(_request: Request, error: Exception) -> Response:
     """The guard logs it: Starlette raises it again after this."""
-    return response(unavailable() if isinstance(error, DATABASE_ERRORS) else internal_error())
+    down = isinstance(error, (*DATABASE_ERRORS, JournalUnavailable))
+    return response(unavailable() if down else internal_error())
 
 
 async def _http(_request: Request, error: Exception) -> Response:

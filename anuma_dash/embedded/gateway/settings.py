@@ -10,6 +10,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretBytes, 
 
 ECHO_MODEL = "anuma/echo"
 BUILT_IN_PROVIDER = "anuma"
+EndpointName = Literal["chat/completions", "responses", "embeddings"]
+
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class _Frozen(BaseModel):
@@ -17,12 +21,18 @@ class _Frozen(BaseModel):
 
 
 class PricedModel(_Frozen):
-    """A model of a provider. Prices are micro-USD per million tokens; `upstream_id` is the provider's name for it."""
+    """A model of a provider. Prices are micro-USD per million tokens; `upstream_id` is the provider's name for it.
+
+    `endpoints` are those at which it can be reached, if not all of its provider's. Credit is reserved for an answer of
+    `max_output_tokens` if a request does not say how long its answer may be.
+    """
 
     id: Annotated[str, Field(min_length=1, max_length=200)]
     input_micro_usd_per_million: Annotated[int, Field(ge=0)]
     output_micro_usd_per_million: Annotated[int, Field(ge=0)]
     upstream_id: str | None = None
+    max_output_tokens: Annotated[int, Field(gt=0, le=2**31)] = 4096
+    endpoints: Annotated[tuple[EndpointName, ...] | None, Field(min_length=1)] = None
 
 
 def _http_url(url: str) -> str:
@@ -33,7 +43,11 @@ def _http_url(url: str) -> str:
 
 
 class Provider(_Frozen):
-    """An OpenAI-compatible provider, with its own retention and training terms as known."""
+    """An OpenAI-compatible provider, with its own retention and training terms as known.
+
+    Times are in seconds: to connect; of silence, before the first byte and between two (`first_byte_timeout_seconds`
+    if the first may take another time); and for the whole answer.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     base_url: Annotated[str, AfterValidator(_http_url)]
@@ -41,7 +55,12 @@ class Provider(_Frozen):
     models: tuple[PricedModel, ...]
     retention: Annotated[str, Field(max_length=500)] = "unknown: assume that it retains"
     training: Annotated[str, Field(max_length=500)] = "unknown: assume that it trains"
-    timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 120.0
+    region: Annotated[str, Field(max_length=200)] = "unknown"
+    endpoints: Annotated[tuple[EndpointName, ...], Field(min_length=1)] = ("chat/completions",)
+    connect_timeout_seconds: Seconds = 5.0
+    timeout_seconds: Seconds = 120.0
+    first_byte_timeout_seconds: Seconds | None = None
+    total_timeout_seconds: Seconds = 1800.0
 
 
 class KeyEncryptionKey(_Frozen):
@@ -64,11 +83,30 @@ class Settings(_Frozen):
     key_encryption_keys: Annotated[tuple[KeyEncryptionKey, ...], Field(min_length=1)]
     """The first one wraps new data keys; the others still unwrap."""
     providers: tuple[Provider, ...] = ()
+    journal_file: Path
+    """Control changes, revocations and deletions, apart from the databases: it is never restored from a backup."""
+    journal_days: Annotated[int, Field(ge=7, le=3650)] = 35
+    """How old a backup may be that is restored: the journal keeps deletions and revocations for so long."""
     log_file: Path | None = None
     log_to_stderr: bool = True
     max_body_bytes: Annotated[int, Field(gt=0)] = 10 * 1024 * 1024
+    requests_per_minute: Annotated[int, Field(ge=0)] = 0
+    """How many requests each key may make; 0 for no limit."""
+    body_seconds: Seconds = 30.0
+    """How long a request's body may take to arrive."""
     deletion_batch: Annotated[int, Field(gt=0, le=5000)] = 500
     """Rows that a deletion erases in one transaction."""
+    metrics_token: SecretStr = SecretStr("")
+    """Who scrapes `/metrics` bears it; without one, only a developer's own machine may."""
+    max_internal_requests: Annotated[int, Field(gt=0)] = 64
+    max_public_requests: Annotated[int, Field(gt=0)] = 256
+    """Requests of customers whose answer has not begun; more are refused with 503."""
+    max_streams: Annotated[int, Field(gt=0)] = 1024
+    """Streamed answers under way; while there are so many, every new request is refused with 503."""
+    max_account_requests: Annotated[int, Field(gt=0)] = 128
+    """Requests of one account under way, streams too; more are refused with 429, so that one leaves room for others."""
+    stalled_seconds: Seconds = 60.0
+    """How long a client may take none of its answer before it counts as gone."""
     max_provider_body_bytes: Annotated[int, Field(gt=0)] = 32 * 1024 * 1024
 
     @model_validator(mode="after")

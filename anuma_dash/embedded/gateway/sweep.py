@@ -1,17 +1,21 @@
-"""Sweeping up: data keys that no content uses, tokens and idempotency keys past their time."""
+"""Sweeping up: data keys that no content uses, tokens and idempotency keys past their time, reservations of
+requests that died."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import Row, delete, select
 
 from .core import Gateway
-from .tables import data_keys, idempotency_keys, request_contents, used_tokens
+from .tables import data_keys, idempotency_keys, request_contents, reservations, used_tokens
 
 _BATCH: Final = 500
+_SAMPLES: Final = 8
 _WRITE_TAKES_AT_MOST: Final = timedelta(hours=1)
 _TOKENS_KEPT: Final = timedelta(hours=1)
 """Beyond their end, so that a clock that jumps back lets none be used twice."""
@@ -33,24 +37,45 @@ def sweep(gateway: Gateway, after: UUID | None = None) -> UUID | None:
         connection.execute(delete(used_tokens).where(used_tokens.c.expires_at < now - _TOKENS_KEPT))
         old = idempotency_keys.c.created_at < now - _ANSWERS_KEPT
         connection.execute(delete(idempotency_keys).where(old))
-    while batch := _settled_keys(gateway, after):
-        used = _used(gateway, batch)
-        orphans = [key for key in batch if key not in used]
+        connection.execute(delete(reservations).where(reservations.c.ends_at < now - _TOKENS_KEPT))
+    return destroy_orphans(gateway, now - _WRITE_TAKES_AT_MOST, after).last
+
+
+@dataclass(frozen=True)
+class Orphans:
+    """The last data key that was looked at, and pieces of some that were destroyed, by account."""
+
+    last: UUID | None
+    pieces: dict[UUID, frozenset[bytes]]
+
+
+def destroy_orphans(gateway: Gateway, made_before: datetime, after: UUID | None = None) -> Orphans:
+    """Destroy data keys without content.
+
+    Args:
+        made_before: a younger key may have been made for a write that is under way.
+        after: data keys up to this one were looked at before.
+    """
+    pieces: dict[UUID, frozenset[bytes]] = {}
+    while batch := _made_before(gateway, made_before, after):
+        used = _used(gateway, [row.id for row in batch])
+        orphans = [row for row in batch if row.id not in used]
         if orphans:
-            gateway.vault.destroy_keys(orphans)
+            gateway.vault.destroy_keys([row.id for row in orphans])
             gateway.log.info("orphan_keys_destroyed", count=len(orphans))
-        after = batch[-1]
-    return after
+        for row in orphans[:_SAMPLES]:
+            pieces[row.account_id] = pieces.get(row.account_id, frozenset()) | {row.wrapped}
+        after = batch[-1].id
+    return Orphans(after, pieces)
 
 
-def _settled_keys(gateway: Gateway, after: UUID | None) -> list[UUID]:
-    """Keys that are old enough for the write they were made for to have ended."""
+def _made_before(gateway: Gateway, made_before: datetime, after: UUID | None) -> Sequence[Row[Any, Any, Any]]:
     column = data_keys.c
-    query = select(column.id).where(column.created_at < gateway.now() - _WRITE_TAKES_AT_MOST)
+    query = select(column.id, column.account_id, column.wrapped).where(column.created_at < made_before)
     if after is not None:
         query = query.where(column.id > after)
     with gateway.stores.keys.read() as connection:
-        return list(connection.scalars(query.order_by(column.id).limit(_BATCH)))
+        return connection.execute(query.order_by(column.id).limit(_BATCH)).all()
 
 
 def _used(gateway: Gateway, batch: list[UUID]) -> set[UUID]:

@@ -54,6 +54,8 @@ accounts = Table(
     Column("status", String(16), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    Column("revision", BigInteger, nullable=False, server_default="0"),
+    Column("status_since", UtcTime),
 )
 
 controls = Table(
@@ -81,9 +83,11 @@ api_keys = Table(
     Column("expires_at", UtcTime),
     Column("last_used_at", UtcTime),
     Column("revoked_at", UtcTime),
+    Column("deactivated_at", UtcTime),
     Index("ix_api_keys_account", "account_id", "id"),
     Index("ix_api_keys_person", "account_id", "created_by", "id"),
     Index("ix_api_keys_expiry", "account_id", "expires_at"),
+    Index("ix_api_keys_last_four", "last_four", "account_id"),
 )
 
 requests = Table(
@@ -221,8 +225,38 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_time", "created_at"),
 )
 
+credits = Table(
+    "credits",
+    main,
+    Column("account_id", Uuid, ForeignKey("accounts.id"), primary_key=True),
+    Column("available_micro_usd", BigInteger, nullable=False),
+    Column("charged_micro_usd", BigInteger, nullable=False),
+    Column("spent_micro_usd", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+reservations = Table(
+    "reservations",
+    main,
+    Column("request_id", Uuid, primary_key=True),  # of a request under way: it has no row yet
+    Column("account_id", Uuid, nullable=False),
+    Column("micro_usd", BigInteger, nullable=False),
+    Column("ends_at", UtcTime, nullable=False),
+    Index("ix_reservations_account", "account_id"),
+)
+
 main_scratch = Table("scratch", main, Column("id", Uuid, primary_key=True), Column("planted", Text, nullable=False))
 """Where control strings are planted, so that a search can prove that it finds."""
+
+journal_position = Table(
+    "journal_position",
+    main,
+    Column("id", Integer, primary_key=True),  # always 1
+    Column("journal", Uuid, nullable=False),
+    Column("number", BigInteger, nullable=False),
+)
+"""Up to which act of which journal this database knows what happened: a restored one knows less than the journal."""
 
 data_keys = Table(
     "data_keys",
@@ -234,5 +268,13 @@ data_keys = Table(
     Column("wrapped", LargeBinary, nullable=False),
     Column("created_at", UtcTime, nullable=False),
 )
+
+destroyed_deletions = Table(
+    "destroyed_deletions",
+    keys,
+    Column("id", Uuid, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+)
+"""The deletions whose data keys this database has destroyed: a restored one has forgotten the later ones."""
 
 keys_scratch = Table("scratch", keys, Column("id", Uuid, primary_key=True), Column("planted", Text, nullable=False))

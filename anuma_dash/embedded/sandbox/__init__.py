@@ -1,8 +1,8 @@
 """The sandbox: real-protocol stand-ins, so that one machine is enough to develop on.
 
-So far an OpenID provider at which anybody may sign in as anybody. It listens on loopback only and
-refuses to start in production. It shares nothing with the dashboard but two secrets in the instance
-folder; the dashboard reaches it over HTTP like any other provider.
+So far an OpenID provider at which anybody may sign in as anybody, and a mailbox in which all mail ends
+up. It listens on loopback only and refuses to start in production. It shares nothing with the dashboard
+but two secrets in the instance folder; the dashboard reaches it over HTTP and SMTP like any other.
 """
 
 import secrets
@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response
 
-from anuma_dash.embedded.sandbox import headers, openid
+from anuma_dash.embedded.sandbox import headers, mailbox, openid
 from anuma_dash.embedded.sandbox.clock import Clock, utc_now
 from anuma_dash.embedded.sandbox.secret_files import read_or_create
 from anuma_dash.embedded.sandbox.settings import Settings
@@ -32,6 +32,7 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> Flask:
         read_or_create(settings.instance / "sandbox-client-secret", lambda: secrets.token_urlsafe(32))
     )
     openid.install(app, settings, client_secret, clock)
+    mailbox.install(app, clock)
     headers.install(app, settings.return_origins)
     app.register_error_handler(HTTPException, _error)
     app.add_url_rule("/", "index", lambda: render_template("index.html", settings=settings))

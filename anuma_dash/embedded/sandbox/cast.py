@@ -54,6 +54,11 @@ CAST: tuple[CastMember, ...] = (
     _member("strange", "Strange Okafor", *ELSEWHERE, "Plays somebody of another account."),
     _member("sam", "Sam Ruiz", *ANUMA, "Plays support staff."),
     _member("pria", "Pria Castellanos", *ANUMA, "Plays privacy staff."),
+    _member("ines", "Ines Duarte", *ANUMA, "Plays an administrator of the service."),
+    _member("theo", "Theo Baum", *ANUMA, "Plays another administrator, who approves."),
 )
+
+STAFF_ROLES = {"sam": "support", "pria": "privacy", "ines": "administrator", "theo": "administrator"}
+"""What those of the cast who work for the service are there, by key."""
 
 BY_KEY: dict[str, CastMember] = {member.key: member for member in CAST}

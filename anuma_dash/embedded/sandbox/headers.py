@@ -14,7 +14,10 @@ PLAIN = {
 
 
 def install(app: Flask, return_origins: tuple[str, ...]) -> None:
-    """Add the headers. `return_origins` may follow a form: `form-action` also judges the redirect after it."""
+    """Add the headers. `return_origins` may follow a form: `form-action` also judges the redirect after it.
+
+    A view that shows what others wrote sets a stricter policy of its own.
+    """
     policy = "; ".join(
         (
             "default-src 'none'",
@@ -29,7 +32,7 @@ def install(app: Flask, return_origins: tuple[str, ...]) -> None:
     @app.after_request
     def add(response: Response) -> Response:
         response.headers.update(PLAIN)
-        response.headers["Content-Security-Policy"] = policy
+        response.headers.setdefault("Content-Security-Policy", policy)
         if request.endpoint != "static":
             response.headers["Cache-Control"] = "no-store"
         return response

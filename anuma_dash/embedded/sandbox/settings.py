@@ -41,6 +41,7 @@ class Settings(BaseModel):
 
     environment: str = Field(default="development", validate_default=True)
     port: int = Field(default=8002, ge=1, le=65535)
+    smtp_port: int = Field(default=8025, ge=1, le=65535)
     issuer: str = ""
     client_id: str = Field(default="anuma-dashboard", min_length=1)
     client_secret: SecretStr | None = None
@@ -105,7 +106,7 @@ class Settings(BaseModel):
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read ANUMA_ENV, ANUMA_INSTANCE and ANUMA_SANDBOX_*; lists are separated by commas."""
         given: dict[str, Any] = {}
-        for name in ("port", "issuer", "client_id", "client_secret", "back_channel_logout_uri"):
+        for name in ("port", "smtp_port", "issuer", "client_id", "client_secret", "back_channel_logout_uri"):
             if value := environ.get(PREFIX + name.upper()):
                 given[name] = value
         for name in ("redirect_uris", "post_logout_redirect_uris"):

@@ -1,208 +1,195 @@
-"""The account's audit entries as sentences, and whether their chain holds."""
+"""The account's audit entries as they are read, by whom."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from string import Formatter
-from typing import Any
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, false, or_, select
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from anuma_dash import audit
-from anuma_dash.audit import EVENTS, AuditDetail, AuditEntry, AuditHead
+from anuma_dash.audit import EVENTS, PERSON, AuditDetail, AuditEntry, AuditHead, objects_of, readable_fields
+from anuma_dash.domain import activity_words as words
+from anuma_dash.domain.activity_words import Change, Piece
 from anuma_dash.domain.members import member_names
-from anuma_dash.identity import Actor, Permission
+from anuma_dash.features.activity.filters import STAFF, SYSTEM, Filters, Position, Selection, newest
+from anuma_dash.identity import WORKER, Actor, Permission
 from anuma_dash.workflows import Context
 
 TONES = {
+    "account.suspended": "stop",
+    "account.closing_requested": "stop",
+    "account.closed": "stop",
+    "person.suspended": "stop",
+    "account.unsuspended": "ok",
+    "account.closing_undone": "ok",
+    "key.activated": "ok",
+    "key.activation_requested": "info",
     "control.in_effect": "ok",
     "deletion.verified": "ok",
     "key.created": "ok",
     "key.revoked": "ok",
     "deletion.failed": "stop",
+    "owner_recovery.asked": "wait",
+    "owner_recovery.scheduled": "wait",
     "key.refused": "stop",
+    "passkey.copied": "stop",
+    "support.emergency_approved": "stop",
+    "session.code_exhausted": "stop",
     "key.unknown": "wait",
+    "activity.chain_broken": "stop",
     "control.requested": "info",
     "deletion.requested": "info",
     "key.requested": "info",
     "key.revocation_requested": "info",
+    "support.asked": "info",
+    "support.emergency_asked": "info",
+    "support.granted": "info",
+    "support.session_started": "info",
 }
-LONGEST_VERIFIED = 2000
-SYSTEM = "system"
 KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "key": ("Keys", ("key.",)),
     "control": ("Data controls", ("control.",)),
     "deletion": ("Deletions", ("deletion.",)),
     "content": ("Stored content read", ("content.",)),
-    "session": ("Signing in and out", ("session.", "user.", "sign_up.")),
-    "people": ("Account and people", ("account.", "member.")),
+    "session": ("Signing in and out", ("session.", "user.", "sign_up.", "passkey.", "identity.")),
+    "support": ("Support access", ("support.",)),
+    "profile": ("Profiles", ("profile.",)),
+    "people": ("Account and people", ("account.", "member.", "invitation.", "owner_recovery.", "person.")),
+    "staff": ("Staff of the service", ("staff.",)),
+    "activity": ("Activity: checks, exports, erasing", ("activity.",)),
+    "operation": ("Running of the site", ("backup.", "vault.")),
 }
 """The kinds of events that the filter knows: label, and how their names begin."""
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A part of a sentence: words, or a time."""
-
-    value: str | datetime
-
-
-@dataclass(frozen=True)
 class Line:
-    """One entry as it is read. `pieces` is empty where the details were erased; `target` is what it is about."""
+    """One entry as it is read. Where the details were erased, `kind_label` and `actor_kind` are all that is left.
+
+    `target` is the page that it leads to, `objects` what it is about, both as (kind, identifier).
+    """
 
     number: int
     at: datetime
     event: str
     tone: str
+    actor_kind: str
+    actor_id: UUID | None
     actor_name: str
     actor_first: bool
     address: str
     pieces: Sequence[Piece]
+    changes: Sequence[Change]
     erased: bool
+    kind_label: str
+    staff: bool
     in_support: bool
     target: tuple[str, str] | None
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What is shown: a kind of event, and a person (or the system); empty is everything."""
-
-    what: str = ""
-    who: str = ""
+    objects: Sequence[tuple[str, str]]
 
 
 def read_activity(
-    context: Context, actor: Actor, account_id: UUID, filters: Filters, before: int | None, limit: int
+    context: Context, actor: Actor, account_id: UUID, filters: Filters, behind: Position | None, limit: int
 ) -> tuple[list[Line], str | None]:
-    """A page of the entries that the actor may see, newest first, with the cursor of the next. Raises `NotAllowed`."""
+    """A page of the entries that the actor may see, newest first, with the cursor of the next. Raises `NotAllowed`.
+
+    Nothing is listed while a filter cannot be read.
+    """
     actor.require(Permission.READ_ACTIVITY, Permission.READ_OWN_ACTIVITY)
-    query = _filtered(actor, account_id, filters).limit(limit + 1)
-    if before is not None:
-        query = query.where(AuditEntry.number < before)
+    if filters.problems:
+        return [], None
+    own_only = None if actor.may(Permission.READ_ACTIVITY) else actor.user_id
+    chosen = select_entries(context, account_id, filters, own_only)
     with context.db.reading() as tx:
-        rows = tx.execute(query).all()
-    lines = [_line(row[0], row[1]) for row in rows[:limit]]
-    return lines, str(lines[-1].number) if len(rows) > limit else None
+        rows = tx.execute(newest(chosen, behind, limit + 1)).all()
+    lines = [line_of(actor, entry, detail, chosen.erased_before) for entry, detail in rows[:limit]]
+    last = rows[limit - 1][0] if len(rows) > limit else None
+    return lines, str(Position(last.at, last.number)) if last else None
 
 
-def _filtered(actor: Actor, account_id: UUID, filters: Filters) -> Select[AuditEntry, AuditDetail]:
-    query = (
-        select(AuditEntry, AuditDetail)
-        .outerjoin(AuditDetail, AuditDetail.entry_id == AuditEntry.id)
-        .where(AuditEntry.chain == account_id)
-        .order_by(AuditEntry.number.desc())
-    )
-    if not actor.may(Permission.READ_ACTIVITY):
-        query = query.where(AuditEntry.actor_id == actor.user_id)
-    elif filters.who == SYSTEM:
-        query = query.where(AuditEntry.actor_id.is_(None))
-    elif filters.who:
-        query = query.where(AuditEntry.actor_id == _uuid(filters.who))
-    if filters.what:
-        # A kind that does not exist has no entries: the filter is never silently dropped.
-        beginnings = KINDS[filters.what][1] if filters.what in KINDS else ()
-        kinds = (AuditEntry.event.startswith(text, autoescape=True) for text in beginnings)
-        query = query.where(or_(false(), *kinds))
-    return query
+def select_entries(
+    context: Context, account_id: UUID, filters: Filters, own_only: UUID | None, up_to: int | None = None
+) -> Selection:
+    """What the filters choose of the account's chain; with `own_only`, of this person's acts."""
+    days = timedelta(days=context.settings.activity_detail_days)
+    events = events_of(filters.what) if filters.what else None
+    return Selection(account_id, filters, own_only, events, context.clock() - days, up_to)
 
 
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        return UUID(int=0)  # nobody
+def events_of(kind: str) -> list[str]:
+    """The events of a kind. A kind that does not exist has none: the filter is never silently dropped."""
+    beginnings = KINDS[kind][1] if kind in KINDS else ()
+    return [name for name in EVENTS if name.startswith(tuple(beginnings))]
 
 
-def _line(entry: AuditEntry, detail: AuditDetail | None) -> Line:
-    body = detail.body if detail else {}
-    fields = body.get("fields", {})
+def line_of(actor: Actor, entry: AuditEntry, detail: AuditDetail | None, erased_before: datetime | None) -> Line:
+    """An entry as it is read. Past its period its details are as good as erased, before the purge has run too."""
+    known = detail is not None and (erased_before is None or entry.at >= erased_before)
+    body = detail.body if detail and known else {}
+    fields = readable_fields(actor, body.get("fields", {}))
     event = EVENTS.get(entry.event)
-    sentence = event.value.sentence if event else entry.event
+    sentence, actor_first = words.begin(event.value.sentence if event else entry.event)
     return Line(
         number=entry.number,
         at=entry.at,
         event=entry.event,
         tone=TONES.get(entry.event, ""),
-        actor_name=body.get("actor") or ("Anuma" if entry.actor_kind == "worker" else "Somebody"),
-        actor_first=not sentence.startswith(("{", "the ", "a ")),
+        actor_kind=entry.actor_kind,
+        actor_id=entry.actor_id,
+        actor_name=words.actor_name(entry.actor_kind, body.get("actor", "")),
+        actor_first=actor_first,
         address=body.get("address", ""),
-        pieces=fill(sentence, fields) if detail else [],
-        erased=detail is None,
+        pieces=words.fill(sentence, fields) if known else [],
+        changes=words.changes_of(fields),
+        erased=not known,
+        kind_label=kind_label(entry.event),
+        staff=entry.actor_kind == "staff" or entry.support_session_id is not None,
         in_support=entry.support_session_id is not None,
-        target=_target(entry.event, fields),
+        target=words.target_of(entry.event, fields),
+        objects=objects_of(fields),
     )
 
 
-def fill(sentence: str, fields: Mapping[str, Any]) -> list[Piece]:
-    """A sentence with its fields filled in. A time in a field (RFC 3339) becomes a time."""
-    pieces = []
-    for words, name, noun, _ in Formatter().parse(sentence):
-        if words:
-            pieces.append(Piece(words))
-        if name is not None:
-            pieces.append(Piece(_value(name, fields.get(name))))
-        if noun:
-            pieces.append(Piece(f" {noun}{'' if fields.get(name or '') == 1 else 's'}"))
-    return pieces
+def kind_label(event: str) -> str:
+    """The label of the kind that an event is of; its own name if it is of none."""
+    return next((label for label, begins in KINDS.values() if event.startswith(begins)), event)
 
 
-def _value(name: str, value: object) -> str | datetime:
-    if value is None:
-        return "an unknown number of" if name == "count" else "unknown"
-    if name.endswith("_at") and isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _target(event: str, fields: Mapping[str, Any]) -> tuple[str, str] | None:
-    for field, kind in (("deletion_id", "deletion"), ("key_id", "key"), ("gateway_request_id", "request")):
-        if fields.get(field):
-            return kind, str(fields[field])
-    if event == "control.tested" and fields.get("request_id"):
-        return "request", str(fields["request_id"])
-    return ("controls", "") if event.startswith("control.") else None
-
-
-def people(context: Context, actor: Actor, account_id: UUID) -> list[tuple[str, str]]:
-    """Whom the filter offers: members, and the system. Empty for those who see their own acts only."""
+def people(context: Context, actor: Actor, account_id: UUID, chosen: str) -> list[tuple[str, str]]:
+    """Whom the filter offers: members, the one who is chosen, staff, the system. Empty for who sees own acts only."""
     if not actor.may(Permission.READ_ACTIVITY):
         return []
     with context.db.reading() as tx:
-        names = member_names(tx, account_id)
-    members = sorted(((str(user_id), name) for user_id, name in names.items()), key=lambda pair: pair[1].casefold())
-    return [*members, (SYSTEM, "Anuma and its operators")]
+        names = {str(user_id): name for user_id, name in member_names(tx, account_id).items()}
+        if chosen and chosen not in (*names, STAFF, SYSTEM):
+            names[chosen] = _name_of(context, tx, account_id, chosen)
+    members = sorted(names.items(), key=lambda pair: pair[1].casefold())
+    return [*members, (STAFF, "Staff of Anuma"), (SYSTEM, "Anuma and its operators")]
+
+
+def _name_of(context: Context, tx: Session, account_id: UUID, person: str) -> str:
+    # By what the account's own entries say: somebody who never acted here is nobody here.
+    chosen = select_entries(context, account_id, Filters(who=person), None)
+    for entry, detail in tx.execute(newest(chosen, None, 1)):
+        line = line_of(WORKER, entry, detail, chosen.erased_before)
+        return "A former member" if line.erased else line.actor_name
+    return "Somebody who did nothing here"
+
+
+def object_label(context: Context, account_id: UUID, thing: tuple[str, str]) -> str:
+    """The thing that the list is narrowed to, in words."""
+    kind, object_id = thing
+    if kind == PERSON:
+        with context.db.reading() as tx:
+            names = {str(user_id): name for user_id, name in member_names(tx, account_id).items()}
+        return f"About {names.get(object_id, 'one person')}"
+    return f"Only {object_id}" if kind == "control" else f"Only one {words.object_kind(kind)}"
 
 
 def entry_count(context: Context, account_id: UUID) -> int:
     """How many entries the account's chain has, by its head."""
     with context.db.reading() as tx:
-        head = tx.get(AuditHead, account_id)
-        return head.number if head else 0
-
-
-@dataclass(frozen=True)
-class Check:
-    """What is known of the chain. `verification` is None if it is too long to walk while somebody waits."""
-
-    entries: int
-    checked_at: datetime
-    verification: audit.Verification | None
-
-
-def verify_activity(context: Context, actor: Actor, account_id: UUID) -> Check:
-    """Walk the account's chain from its first entry, if it is short enough. Raises `NotAllowed`."""
-    actor.require(Permission.READ_ACTIVITY)
-    with context.db.reading() as tx:
-        head = tx.get(AuditHead, account_id)
-        entries = head.number if head else 0
-        found = audit.verify(tx, account_id) if entries <= LONGEST_VERIFIED else None
-    return Check(entries, context.clock(), found)
+        return tx.scalar(select(AuditHead.number).where(AuditHead.chain == account_id)) or 0

@@ -6,8 +6,6 @@ from uuid import UUID
 
 from wtforms import BooleanField, Form, HiddenField
 
-MOST_DIGITS = 9
-
 
 class AcceptForm(Form):
     """The wanted state, and for `on` the acceptance of one exact text."""
@@ -56,8 +54,3 @@ def _uuid(text: str | None) -> UUID | None:
         return UUID(text or "")
     except ValueError:
         return None
-
-
-def item_count(text: str) -> int | None:
-    """A number of stored items as a form bears it; None if it is not one."""
-    return int(text) if len(text) <= MOST_DIGITS and text.isascii() and text.isdigit() else None

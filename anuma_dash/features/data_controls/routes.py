@@ -14,33 +14,34 @@ from anuma_dash.domain.controls import Control, find_control
 from anuma_dash.domain.disclosures import current_disclosure
 from anuma_dash.errors import GatewayRefused, Invalid
 from anuma_dash.features.data_controls import blueprint, service
-from anuma_dash.features.data_controls.forms import AcceptForm, TestForm, item_count
+from anuma_dash.features.data_controls.forms import AcceptForm, TestForm
 from anuma_dash.identity import Permission
 from anuma_dash.web.access import access, leave_for
 from anuma_dash.web.flashes import flash
 from anuma_dash.web.limits import limiter
 from anuma_dash.web.render import page, wants_fragment
+from anuma_dash.web.shown import FIELD, shown_count, signed_count
 from anuma_dash.web.state import account, actor, now, services
 
 CHANGES_A_MINUTE = limiter.limit("60 per minute")
 
 
 @blueprint.get("/data-controls")
-@access(Permission.READ_CONTROLS)
+@access(Permission.READ_CONTROLS, support="read")
 def index() -> ResponseReturnValue:
     """Every control, what is stored, and the last tests."""
     return _draw(None)
 
 
 @blueprint.get("/data-controls/<slug>")
-@access(Permission.READ_CONTROLS)
+@access(Permission.READ_CONTROLS, support="read")
 def show(slug: str) -> ResponseReturnValue:
     """One control, as it asks for itself while a change is on its way; without htmx, the whole page."""
     return _draw(find_control(slug), fragment=["control"])
 
 
 @blueprint.get("/data-controls/<slug>/edit")
-@access(Permission.CHANGE_CONTROLS)
+@access(Permission.SWITCH_ON)
 def edit(slug: str) -> ResponseReturnValue:
     """The disclosure that must be accepted to switch a control on."""
     return _draw_disclosure(find_control(slug), AcceptForm())
@@ -91,9 +92,9 @@ def _changed(control: Control, change: controls.ControlChange) -> ResponseReturn
 def keeping(slug: str) -> ResponseReturnValue:
     """Keep what was stored while the control was on."""
     control = find_control(slug)
-    count = item_count(request.form.get("count", ""))
+    count = shown_count(control.name, request.form.get(FIELD, ""))
     if count is None:
-        raise Invalid("The form did not say how many stored requests are kept.", field="count")
+        raise Invalid("The form did not say how many stored requests are kept.", field=FIELD)
     controls.keep_stored_items(services().context, actor(), account().id, control, count)
     flash("ok", "They are kept. Each can be opened until its period ends; you can delete them at any time.")
     return _answer(control)
@@ -134,7 +135,7 @@ def _too_soon(seconds: object) -> Response:
 
 
 @blueprint.get("/data-controls/tests/<uuid:test_id>")
-@access(Permission.READ_CONTROLS)
+@access(Permission.READ_CONTROLS, support="read")
 def show_test(test_id: UUID) -> ResponseReturnValue:
     """What a test found, in plain words."""
     test = service.find_test(services().context, actor(), account().id, test_id)
@@ -167,11 +168,13 @@ def _draw(
         line=found.line(control) if control else None,
         now=now(),
         may_change=actor().may(Permission.CHANGE_CONTROLS),
+        may_switch_on=actor().may(Permission.SWITCH_ON),
         me=actor().user_id,
         verdict=service.verdict,
+        signed_count=signed_count,
         test_token=str(new_id()),
         test_problem=test_problem,
-        new_key_url=_url("keys.new", Permission.MANAGE_OWN_KEYS),
+        new_key_url=_url("keys.new", Permission.MAKE_KEYS),
         deletion_url=_url("deletions.new", category="request_content") if may_delete else None,
         activity_url=_url("activity.index", Permission.READ_ACTIVITY, what="control"),
     )

@@ -18,6 +18,7 @@ from anuma_dash.web.access import access, leave_for
 from anuma_dash.web.limits import limiter
 from anuma_dash.web.listing import PAGE_ROWS, listing, uuid_argument
 from anuma_dash.web.render import page
+from anuma_dash.web.shown import shown_count, signed_count
 from anuma_dash.web.state import account, actor, now, services, signed_in
 
 DELETERS = (Permission.DELETE_CONTENT, Permission.DELETE_OWN_CONTENT)
@@ -44,10 +45,12 @@ def new() -> ResponseReturnValue:
     """What a deletion would do, in numbers, before it is asked for."""
     draft = _draft()
     category = request.args.get("category") or draft.category or service.CATEGORIES[0]
+    preview = service.preview_deletion(services().context, actor(), account().id, category)
     return page(
         "deletions/new.html",
         breadcrumbs=[("Deletions", url_for("deletions.index")), ("New deletion", None)],
-        preview=service.preview_deletion(services().context, actor(), account().id, category),
+        preview=preview,
+        shown=signed_count(category, preview.row.count if preview.row else None),
         token=str(draft.token or new_token()),
         controls_url=url_for("data_controls.index"),
     )
@@ -70,8 +73,9 @@ def create() -> ResponseReturnValue:
     form = DeletionForm(request.form)
     if form.token is None or form.category not in service.CATEGORIES:
         raise Invalid("The form did not say what to delete.")
+    count = shown_count(form.category, form.shown)
     scope = DeletionScope(category="request_content")
-    deletion = request_deletion(services().context, actor(), account().id, scope, count=form.count, token=form.token)
+    deletion = request_deletion(services().context, actor(), account().id, scope, count=count, token=form.token)
     return leave_for(url_for("deletions.show", deletion_id=deletion.id))
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from anuma_dash.db import Database
 from anuma_dash.domain.attention import Attention
-from anuma_dash.features.keys.revocations import unconfirmed_revocations
+from anuma_dash.domain.key_revocations import unconfirmed_revocations
 from anuma_dash.features.keys.service import unsettled_intents
 from anuma_dash.gateway.schemas import Overview
 from anuma_dash.workflows import Clock

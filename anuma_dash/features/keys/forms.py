@@ -8,6 +8,7 @@ from wtforms import Field, Form, HiddenField, RadioField, SelectField, StringFie
 from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
 
 from anuma_dash.names import one_line
+from anuma_dash.web.choices import Offered
 
 ENVIRONMENTS = (
     ("live", "Live", "Reaches every model of the gateway. Its use is metered."),
@@ -22,18 +23,28 @@ class NewKeyForm(Form):
     token = HiddenField("Form")
     name = StringField(
         "Name",
-        [DataRequired("Give the key a name that says where it is used."), Length(max=100)],
+        [
+            DataRequired("Give the key a name that says where it is used."),
+            Length(max=100, message="Use 100 characters at most."),
+        ],
         filters=[one_line],
         description="Where it is used, such as ci or laptop. People in your account see it.",
     )
     environment = RadioField(
         "Environment",
-        [InputRequired("Choose live or test.")],
+        [InputRequired("Choose live or test."), Offered("Choose live or test.")],
         id="f-environment-1",
         choices=lambda: [(value, label) for value, label, _ in ENVIRONMENTS],
         default="live",
+        validate_choice=False,
     )
-    expiry = SelectField("Expires", choices=lambda: list(EXPIRIES), default="never")
+    expiry = SelectField(
+        "Expires",
+        [Offered("Choose when the key expires from the list.")],
+        choices=lambda: list(EXPIRIES),
+        default="never",
+        validate_choice=False,
+    )
 
     def validate_token(self, field: Field) -> None:
         """Refuse a token that no page of ours made."""

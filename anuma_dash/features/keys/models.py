@@ -1,4 +1,4 @@
-"""What was asked of the gateway about keys. The keys themselves live there alone; no secret is ever in a table."""
+"""The keys that were asked for of the gateway. The keys themselves live there alone; no secret is ever in a table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from anuma_dash.db import Base, Owned
@@ -37,23 +37,3 @@ class KeyIntent(Owned, Durable, Base):
     key_id: Mapped[UUID | None] = mapped_column(index=True)
     last_four: Mapped[str | None] = mapped_column(String(4))
     settled_at: Mapped[datetime | None]
-
-
-class KeyRevocation(Owned, Durable, Base):
-    """That a key is to be revoked. `outcome` is pending until the gateway says since when it refuses the key."""
-
-    __tablename__ = "key_revocations"
-    __table_args__ = (
-        UniqueConstraint("account_id", "key_id"),
-        CheckConstraint("outcome IN ('pending', 'in_effect')", name="outcome"),
-    )
-
-    key_id: Mapped[UUID]
-    key_name: Mapped[str] = mapped_column(String(200))
-    key_last_four: Mapped[str] = mapped_column(String(8))
-    requested_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
-    requested_by_name: Mapped[str] = mapped_column(String(200))
-    requested_at: Mapped[datetime]
-    outcome: Mapped[str] = mapped_column(String(16), default="pending")
-    in_effect_at: Mapped[datetime | None]
-    confirmed_at: Mapped[datetime | None]

@@ -9,12 +9,14 @@ from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from anuma_dash.db import new_id
+from anuma_dash.domain.key_revocations import unconfirmed_revocations
 from anuma_dash.errors import GatewayError
-from anuma_dash.features.keys import blueprint, presentation, revocations, service
+from anuma_dash.features.keys import activations, blueprint, presentation, revocations, service
 from anuma_dash.features.keys.forms import ENVIRONMENTS, NewKeyForm
 from anuma_dash.identity import Permission
 from anuma_dash.web.access import access
 from anuma_dash.web.drafts import draft_fields
+from anuma_dash.web.flashes import flash
 from anuma_dash.web.limits import limiter
 from anuma_dash.web.listing import PAGE_ROWS, listing, uuid_argument
 from anuma_dash.web.problems import gateway_problem
@@ -23,6 +25,7 @@ from anuma_dash.web.snippets import call_snippets
 from anuma_dash.web.state import account, actor, now, services
 
 MANAGE = (Permission.MANAGE_KEYS, Permission.MANAGE_OWN_KEYS)
+ANY_MINUTE = "60 per minute"
 OUTCOME_STATUS = {"done": 200, "refused": 502, "withdrawn": 200, "pending": 503, "unknown": 503}
 
 
@@ -33,8 +36,9 @@ def index() -> ResponseReturnValue:
     after = uuid_argument("after")
     with services().db.reading() as tx:
         unsettled = service.unsettled_intents(tx, account().id)
-        unconfirmed = revocations.unconfirmed_revocations(tx, account().id)
-    own: dict[str, Any] = {"unsettled": unsettled, "unconfirmed": unconfirmed, "may_create": _may_create()}
+        unconfirmed = unconfirmed_revocations(tx, account().id)
+    own: dict[str, Any] = {"unsettled": unsettled, "unconfirmed": unconfirmed}
+    own["may_create"] = actor().may(Permission.MAKE_KEYS)
     try:
         found = services().gateway.keys(actor(), account().id, after=after, limit=PAGE_ROWS)
     except GatewayError as error:
@@ -45,12 +49,8 @@ def index() -> ResponseReturnValue:
     return page("keys/index.html", fragment="key_list", problem="", keys=listing(rows, found.next, {}), **own)
 
 
-def _may_create() -> bool:
-    return any(actor().may(permission) for permission in MANAGE)
-
-
 @blueprint.get("/keys/new")
-@access(*MANAGE, reauth=True)
+@access(Permission.MAKE_KEYS, reauth=True)
 def new() -> ResponseReturnValue:
     """The form of a new key."""
     form = NewKeyForm(draft_fields())
@@ -76,7 +76,7 @@ def _crumbs(label: str, *between: tuple[str, str]) -> list[tuple[str, str | None
 
 
 @blueprint.post("/keys")
-@access(*MANAGE, reauth=True)
+@access(Permission.MAKE_KEYS, reauth=True)
 @limiter.limit("30 per minute")
 def create() -> ResponseReturnValue:
     """Make a key and show its secret, on this answer only."""
@@ -125,12 +125,31 @@ def _row(key_id: UUID) -> tuple[presentation.KeyRow, int]:
         key = revocations.find_key(services().context, actor(), account().id, key_id)
     except GatewayError:
         with services().db.reading() as tx:
-            known = presentation.key_row_without_gateway(tx, account().id, key_id)
+            known = presentation.key_row_without_gateway(tx, actor(), account().id, key_id)
         if known is None:
             raise
         return known, 503
     with services().db.reading() as tx:
         return presentation.key_row(tx, actor(), account().id, key, now()), 200
+
+
+@blueprint.get("/keys/<uuid:key_id>/activation")
+@access(Permission.ACTIVATE_KEYS, reauth=True)
+def new_activation(key_id: UUID) -> ResponseReturnValue:
+    """What activating this key again will do."""
+    row, _ = _row(key_id)
+    crumbs = _crumbs("Activate", (row.name, url_for("keys.show", key_id=key_id)))
+    return page("keys/activation.html", row=row, breadcrumbs=crumbs)
+
+
+@blueprint.post("/keys/<uuid:key_id>/activation")
+@access(Permission.ACTIVATE_KEYS, reauth=True)
+@limiter.limit(ANY_MINUTE)
+def create_activation(key_id: UUID) -> ResponseReturnValue:
+    """Activate a key that stopped with its account."""
+    key = activations.activate_key(services().context, actor(), account().id, key_id)
+    flash("ok", f"The gateway has confirmed that the key {key.name} works again.")
+    return redirect(url_for("keys.show", key_id=key_id), 303)
 
 
 @blueprint.get("/keys/<uuid:key_id>/revocation")
@@ -148,7 +167,7 @@ def new_revocation(key_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/keys/<uuid:key_id>/revocation")
 @access(*MANAGE)
-@limiter.limit("60 per minute")
+@limiter.limit(ANY_MINUTE)
 def create_revocation(key_id: UUID) -> ResponseReturnValue:
     """Revoke a key."""
     again = request.form.get("again") == "yes"
@@ -159,5 +178,5 @@ def create_revocation(key_id: UUID) -> ResponseReturnValue:
         if key is not None:
             row: presentation.KeyRow | None = presentation.key_row(tx, actor(), account().id, key, now())
         else:
-            row = presentation.key_row_without_gateway(tx, account().id, key_id)
+            row = presentation.key_row_without_gateway(tx, actor(), account().id, key_id)
     return page("keys/row.html", fragment="row", row=row)

@@ -13,10 +13,10 @@ from anuma_dash import workflows
 from anuma_dash.audit import Event, record
 from anuma_dash.db import owned
 from anuma_dash.domain.accounts import sync_account, telling_of
-from anuma_dash.errors import GatewayError, GatewayRefused, NotFound
+from anuma_dash.errors import GatewayError, GatewayRefused, NotAllowed, NotFound
 from anuma_dash.features.keys.models import KeyIntent
 from anuma_dash.gateway import schemas
-from anuma_dash.identity import Actor, Permission, lock_account
+from anuma_dash.identity import Actor, Permission, lock_account, membership_of
 from anuma_dash.workflows import Context
 
 ANSWER_INCOMPLETE = "The gateway answered without the secret."
@@ -46,11 +46,13 @@ def create_key(context: Context, actor: Actor, account_id: UUID, token: UUID, wi
     Raises `NotAllowed`; `NotFound` if the token is somebody else's; `GatewayError` if the gateway could not even be
     told of the account, in which case nothing was asked and nothing is stored.
     """
-    actor.require(Permission.MANAGE_KEYS, Permission.MANAGE_OWN_KEYS)
+    actor.require(Permission.MAKE_KEYS)
     sync_account(context, account_id)
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
         lock_account(tx, account_id)
+        if membership_of(tx, account_id, actor.user_id) is None:
+            raise NotAllowed("You do not belong to this account any more.")
         earlier = tx.get(KeyIntent, token)
         if earlier is not None:
             if (earlier.account_id, earlier.created_by) != (account_id, actor.user_id):
@@ -117,6 +119,11 @@ def _note_creation(context: Context, actor: Actor, intent: KeyIntent, key: schem
         if row is None:
             # This took so long that the worker has begun to withdraw the key: its secret must not be shown any more.
             return Creation(tx.get_one(KeyIntent, intent.id))
+        if membership_of(tx, row.account_id, row.created_by) is None:
+            # Removed while the gateway was asked: nobody may see the secret, and the worker revokes the key.
+            row.outcome = "unknown"
+            workflows.retry(row, now, "Who asked for the key does not belong to the account any more.")
+            return Creation(row)
         row.outcome, row.settled_at = "done", now
         row.key_id, row.last_four = key.id, key.last_four
         workflows.finish(row)

@@ -1,4 +1,4 @@
-"""Finding out what became of keys whose making was not answered, and revoking until the gateway confirms."""
+"""Finding out what became of keys whose making was not answered: nobody has their secret, so they are revoked."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from uuid import UUID
 from anuma_dash import workflows
 from anuma_dash.audit import Event, record
 from anuma_dash.domain.accounts import sync_account
+from anuma_dash.domain.key_revocations import EFFECT_POLL
 from anuma_dash.errors import GatewayError, GatewayRefused
-from anuma_dash.features.keys.models import KeyIntent, KeyRevocation
-from anuma_dash.features.keys.revocations import EFFECT_POLL, settle_revocation
+from anuma_dash.features.keys.models import KeyIntent
 from anuma_dash.features.keys.service import refuse, requested_key
 from anuma_dash.gateway import schemas
 from anuma_dash.identity import WORKER
@@ -17,6 +17,8 @@ from anuma_dash.workflows import Context, Kind
 
 BODY_REFUSED = 422
 """The gateway cannot accept this body, so it has never made a key from it."""
+ACCOUNT_CLOSED = "account_closed"
+"""The gateway looks for an earlier answer first: it has made no key from this, and never will."""
 
 
 def settle_intent(context: Context, intent_id: UUID, attempt: int) -> None:
@@ -31,7 +33,8 @@ def settle_intent(context: Context, intent_id: UUID, attempt: int) -> None:
         made = context.gateway.create_key(WORKER, intent.account_id, requested_key(intent), str(intent.id))
         revoked = context.gateway.revoke_key(WORKER, intent.account_id, made.id)
     except GatewayRefused as error:
-        _note_failure(context, intent, attempt, f"The gateway refused: {error}", final=error.status == BODY_REFUSED)
+        final = error.status == BODY_REFUSED or error.code == ACCOUNT_CLOSED
+        _note_failure(context, intent, attempt, f"The gateway refused: {error}", final=final)
     except GatewayError as error:
         _note_failure(context, intent, attempt, str(error))
     else:
@@ -74,8 +77,4 @@ def _note_failure(context: Context, intent: KeyIntent, attempt: int, failure: st
         workflows.retry(row, context.clock(), failure)
 
 
-def _revoke(context: Context, row_id: UUID, attempt: int) -> None:
-    settle_revocation(context, row_id, attempt)
-
-
-KINDS = [Kind("key_intent", KeyIntent, settle_intent), Kind("key_revocation", KeyRevocation, _revoke)]
+KINDS = [Kind("key_intent", KeyIntent, settle_intent)]

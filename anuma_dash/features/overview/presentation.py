@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from babel.dates import format_date
-
 from anuma_dash.gateway.schemas import Day, Overview
 from anuma_dash.web.charts import Bar, Chart, bar_chart
-from anuma_dash.web.formats import LOCALE, money, plural
+from anuma_dash.web.formats import money, plural, short_day
 
 DAYS = 30
 FEW = 3
@@ -56,7 +54,7 @@ def _empty(day: date) -> Day:
 
 
 def _bar(day: Day, spends: bool) -> Bar:
-    label = format_date(day.day, "MMM d", locale=LOCALE)
+    label = short_day(day.day)
     if spends:
         return Bar(label, day.cost_micro_usd, money(day.cost_micro_usd))
     return Bar(label, day.requests, plural(day.requests, "request"))

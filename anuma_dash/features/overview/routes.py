@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app, url_for
+from flask import current_app, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from anuma_dash.errors import GatewayError
@@ -15,12 +15,11 @@ from anuma_dash.gateway.schemas import Overview
 from anuma_dash.identity import Permission
 from anuma_dash.web import formats
 from anuma_dash.web.access import access
+from anuma_dash.web.menu import may_open
 from anuma_dash.web.problems import gateway_problem
 from anuma_dash.web.render import page
 from anuma_dash.web.snippets import call_snippets
 from anuma_dash.web.state import account, actor, now, services, signed_in, viewer
-
-MANAGE_KEYS = (Permission.MANAGE_KEYS, Permission.MANAGE_OWN_KEYS)
 
 
 @blueprint.get("/")
@@ -37,10 +36,13 @@ def index() -> ResponseReturnValue:
             sign_up=services().settings.sign_up,
         )
     greeting = presentation.greeting(now().astimezone(formats.time_zone()), found.user.name)
+    if found.account is None and actor().staff_roles:
+        return redirect(url_for("staff.index"), 303)
     if found.account is None:
         return page("overview/no_account.html", greeting=greeting)
     actor().require(Permission.READ_OVERVIEW)
-    return _overview(greeting)
+    # Staff in a support session are not at home here.
+    return _overview(f"Overview of {found.account.name}" if actor().kind == "staff" else greeting)
 
 
 def _overview(greeting: str) -> ResponseReturnValue:
@@ -57,7 +59,7 @@ def _overview(greeting: str) -> ResponseReturnValue:
         "problem": problem,
         "logging": logging,
         "may_read_requests": actor().may(Permission.READ_REQUESTS),
-        "may_make_keys": any(actor().may(permission) for permission in MANAGE_KEYS),
+        "may_make_keys": actor().may(Permission.MAKE_KEYS),
         "controls_url": _url("data_controls.index"),
         "attention": _attention(overview, logging),
     }
@@ -79,7 +81,7 @@ def _attention(overview: Overview | None, logging: LoggingState) -> list[tuple[s
     if actor().may(Permission.READ_KEYS):
         for hook in attention_hooks():
             found += hook(services().db, services().clock, account().id, overview)
-    return [(item.phrase, _url(item.endpoint, **item.arguments)) for item in found]
+    return [(item.phrase, _url(item.endpoint, **item.arguments)) for item in found if may_open(item.endpoint)]
 
 
 def _url(endpoint: str, **arguments: Any) -> str:

@@ -12,7 +12,7 @@ from anuma_dash.domain.members import member_names, person_word
 from anuma_dash.errors import GatewayError
 from anuma_dash.features.requests import blueprint, service
 from anuma_dash.features.requests.filters import CONTENT_STATES, NAMES, STATUS_CLASSES, Filters, parse_filters
-from anuma_dash.features.requests.words import why
+from anuma_dash.features.requests.words import no_response, why
 from anuma_dash.gateway import schemas
 from anuma_dash.identity import Permission
 from anuma_dash.web import formats, listing
@@ -60,7 +60,7 @@ def index() -> ResponseReturnValue:
 
 
 def _choices(filters: Filters, keys: list[schemas.Key]) -> list[tuple[str, str]]:
-    choices = [("", "All keys"), *((str(key.id), f"{key.name} (…{key.last_four})") for key in keys)]
+    choices = [("", "All keys"), *((str(key.id), f"{key.name} (…{actor().tail(key.last_four)})") for key in keys)]
     if filters.key and all(value != str(filters.key) for value, _ in choices):
         choices.append((str(filters.key), f"Key {str(filters.key)[:8]}…"))
     return choices
@@ -78,17 +78,19 @@ def show(request_id: UUID) -> ResponseReturnValue:
 @access(
     Permission.READ_CONTENT,
     Permission.READ_OWN_CONTENT,
+    support="read",
     writes_on_get="reading content is recorded",
 )
 def content(request_id: UUID) -> ResponseReturnValue:
     """The stored prompt and response. Opening this is recorded."""
     found, answer = service.read_content(services().context, actor(), account().id, request_id)
-    messages = None
+    messages, missing = None, ""
     if answer.content.stored:
         messages = [*_messages(answer.prompt or [], "prompt"), *_messages(answer.response or [], "response")]
+        missing = "" if answer.response else no_response(found.endpoint)
     # What the gateway said with the content is newer than what it said with the metadata.
     found = found.model_copy(update={"content": answer.content})
-    return page("requests/show.html", fragment="content_part", **_facts(found), messages=messages)
+    return page("requests/show.html", fragment="content_part", **_facts(found), messages=messages, no_response=missing)
 
 
 def _messages(messages: list[schemas.Message], part: str) -> list[dict[str, str]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 from anuma_dash.audit import Event, record
 from anuma_dash.errors import GatewayError, GatewayRefused, NotAllowed, NotFound
 from anuma_dash.features.requests.filters import Filters
 from anuma_dash.gateway import schemas
+from anuma_dash.gateway.deadline import deadline
+from anuma_dash.gateway.together import together
 from anuma_dash.identity import Actor, Permission
 from anuma_dash.workflows import Context
 
@@ -26,18 +27,21 @@ def list_requests(
 def list_requests_and_keys(
     context: Context, actor: Actor, account_id: UUID, filters: Filters, *, after: UUID | None, limit: int
 ) -> tuple[schemas.Page[schemas.RequestSummary], list[schemas.Key]]:
-    """A page of the log, and the keys to choose from; the keys are left out if they cannot be had.
+    """A page of the log, and the keys to choose from, asked for at once; without keys if those cannot be had.
 
     Raises `GatewayError` if the log cannot be had.
     """
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(context.gateway.keys, actor, account_id, limit=KEYS_TO_CHOOSE_FROM)
-        found = list_requests(context, actor, account_id, filters, after=after, limit=limit)
+
+    def log() -> schemas.Page[schemas.RequestSummary]:
+        return list_requests(context, actor, account_id, filters, after=after, limit=limit)
+
+    def keys() -> list[schemas.Key]:
         try:
-            keys = waiting.result().data
+            return context.gateway.keys(actor, account_id, limit=KEYS_TO_CHOOSE_FROM).data
         except GatewayError:
-            keys = []
-    return found, keys
+            return []
+
+    return together(context.gateway.budget_seconds, log, keys)
 
 
 def find_request(context: Context, actor: Actor, account_id: UUID, request_id: UUID) -> schemas.Request:
@@ -63,20 +67,21 @@ def read_content(
 ) -> tuple[schemas.Request, schemas.RequestContent]:
     """The stored prompt and response of a request; that they were looked at is recorded before they are returned.
 
-    Whose request it is is asked before the content is, so that content which may not be read never travels.
-    Raises `NotFound`, `NotAllowed`, `GatewayError`.
+    Whose request it is is asked before the content is, not together with it: content which may not be read must not
+    travel. The two calls share one budget. Raises `NotFound`, `NotAllowed`, `GatewayError`.
     """
-    found = find_request(context, actor, account_id, request_id)
-    if not may_read_content(actor, found):
-        raise NotAllowed("Only the account's owners, and the person whose key sent it, may read this.")
-    try:
-        content = context.gateway.request_content(actor, account_id, request_id)
-    except GatewayRefused as error:
-        if error.status == 404:
-            raise NotFound(MISSING) from None
-        raise
+    with deadline(context.gateway.budget_seconds):
+        found = find_request(context, actor, account_id, request_id)
+        if not may_read_content(actor, found):
+            raise NotAllowed("Only the account's owners, and the person whose key sent it, may read this.")
+        try:
+            content = context.gateway.request_content(actor, account_id, request_id)
+        except GatewayRefused as error:
+            if error.status == 404:
+                raise NotFound(MISSING) from None
+            raise
     if content.content.stored:
-        with context.db.transaction() as tx:
+        with context.db.recording() as tx:
             record(
                 tx,
                 actor,

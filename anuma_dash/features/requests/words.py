@@ -23,6 +23,13 @@ NOT_STORED = {
 }
 
 
+def no_response(endpoint: str) -> str:
+    """What to say where a prompt is stored and nothing of its response."""
+    if endpoint == "embeddings":
+        return "The response was vectors, which are never stored."
+    return "No text of a response is stored."
+
+
 def why(decision: Decision) -> str:
     """The rule that decided, as a sentence."""
     if decision.stored:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
 from wtforms import BooleanField, Form, SelectField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length
 
 from anuma_dash.names import one_line
-
-
-def time_zones() -> list[tuple[str, str]]:
-    """The time zones a person may choose from: places, and UTC."""
-    places = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "System")))
-    return [("UTC", "UTC"), *((zone, zone.replace("_", " ")) for zone in places)]
+from anuma_dash.web.choices import Offered, time_zones
 
 
 class WelcomeForm(Form):
@@ -21,8 +14,17 @@ class WelcomeForm(Form):
 
     name = StringField(
         "Your name",
-        [DataRequired("Enter a name that people in your account will see."), Length(max=200)],
+        [
+            DataRequired("Enter a name that people in your account will see."),
+            Length(max=200, message="Use 200 characters at most."),
+        ],
         filters=[one_line],
     )
-    time_zone = SelectField("Time zone", choices=time_zones, default="UTC")
+    time_zone = SelectField(
+        "Time zone",
+        [Offered("Choose a time zone from the list.")],
+        choices=time_zones,
+        default="UTC",
+        validate_choice=False,
+    )
     thirteen_or_older = BooleanField("I am 13 or older", [InputRequired("Say that you are 13 or older to go on.")])

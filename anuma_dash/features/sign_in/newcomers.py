@@ -13,7 +13,7 @@ from anuma_dash.features.sign_in.oidc import Identity
 from anuma_dash.settings import Provider
 from anuma_dash.web import cookies
 from anuma_dash.web.sessions import Device, device_name
-from anuma_dash.web.state import client_address, services
+from anuma_dash.web.state import client_address, client_place, services
 
 TRIP_COOKIE = "anuma_sign_in"
 WELCOME_COOKIE = "anuma_welcome"
@@ -22,7 +22,7 @@ COOKIE_SECONDS = 900
 
 def device() -> Device:
     """The browser of this request."""
-    return Device(device_name(request.user_agent.string), client_address())
+    return Device(device_name(request.user_agent.string), client_address(), client_place())
 
 
 def _serializer() -> URLSafeTimedSerializer:

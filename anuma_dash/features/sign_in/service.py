@@ -16,13 +16,17 @@ from sqlalchemy.orm import Session
 from anuma_dash.audit import Event, record
 from anuma_dash.db import new_id
 from anuma_dash.domain.accounts import create_account
+from anuma_dash.domain.invitations import forget_address, is_invited
 from anuma_dash.domain.notices import NOTICES
+from anuma_dash.domain.staff import begin_development_staff
 from anuma_dash.errors import Conflict, Invalid, SignInRefused
 from anuma_dash.features.sign_in.id_tokens import Trip
-from anuma_dash.features.sign_in.models import SignInAttempt
+from anuma_dash.features.sign_in.models import Purpose, SignInAttempt
+from anuma_dash.features.sign_in.new_devices import is_new_device, write_of_new_device
 from anuma_dash.features.sign_in.oidc import Identity
 from anuma_dash.identity import Actor, NoticeReceipt, SignInIdentity, SignUpRequest, User, memberships_of
-from anuma_dash.settings import Settings
+from anuma_dash.names import fold_address
+from anuma_dash.settings import Provider, Settings
 from anuma_dash.web import sessions
 from anuma_dash.web.sessions import BrowserSession, Device
 
@@ -38,7 +42,9 @@ class NewPerson:
     thirteen_or_older: bool
 
 
-def begin_trip(tx: Session, provider: str, trip: Trip, next_path: str, session_id: UUID | None) -> str:
+def begin_trip(
+    tx: Session, provider: str, trip: Trip, next_path: str, session_id: UUID | None, purpose: Purpose = "sign_in"
+) -> str:
     """Remember a trip; returns the token that binds it to this browser."""
     tx.execute(delete(SignInAttempt).where(SignInAttempt.created_at < trip.began_at - TRIP_LIFETIME))
     token = secrets.token_urlsafe(32)
@@ -52,6 +58,7 @@ def begin_trip(tx: Session, provider: str, trip: Trip, next_path: str, session_i
             verifier=trip.verifier,
             next_path=next_path[:1000],
             session_id=session_id,
+            purpose=purpose,
             created_at=trip.began_at,
         )
     )
@@ -64,16 +71,25 @@ def take_trip(tx: Session, provider: str, token: str, now: datetime) -> SignInAt
     if attempt is None or attempt.provider != provider:
         raise SignInRefused("This sign-in was not begun in this browser, or it was already used.")
     tx.delete(attempt)
-    if now - attempt.created_at > TRIP_LIFETIME:
+    # From the future: the clock was set back, and for how long this trip was good nobody can tell.
+    if not timedelta(0) <= now - attempt.created_at <= TRIP_LIFETIME:
         raise SignInRefused("This sign-in took longer than ten minutes.")
     return attempt
 
 
-def trip_of(attempt: SignInAttempt) -> Trip:
+def trip_of(attempt: SignInAttempt, provider: Provider) -> Trip:
     """What must come back for this attempt."""
-    return Trip(
-        attempt.state, attempt.nonce, attempt.verifier, attempt.created_at, fresh=attempt.session_id is not None
-    )
+    fresh = attempt.session_id is not None and asks_again(provider, attempt.purpose)
+    return Trip(attempt.state, attempt.nonce, attempt.verifier, attempt.created_at, fresh=fresh)
+
+
+def asks_again(provider: Provider, purpose: Purpose) -> bool:
+    """Whether a signed-in person's trip must bring back a fresh `auth_time`.
+
+    To confirm who one is, always. To link, wherever the provider can say it: a session that somebody left open there
+    is then not linked by accident.
+    """
+    return purpose != "link" or provider.sends_auth_time
 
 
 def _hash(token: str) -> str:
@@ -123,6 +139,7 @@ def _start_session(
     now: datetime,
 ) -> tuple[BrowserSession, str]:
     accounts = memberships_of(tx, user.id)
+    new_device = is_new_device(tx, user, device.name[:120], provider, now)
     session, token = sessions.start_session(
         tx,
         settings,
@@ -134,6 +151,7 @@ def _start_session(
         device=device,
         authenticated_at=min(identity.authenticated_at, now),
         now=now,
+        sid=identity.sid,
     )
     record(
         tx,
@@ -141,20 +159,22 @@ def _start_session(
         Event.SIGNED_IN,
         at=now,
         account_id=session.account_id,
-        provider=provider,
+        provider=settings.provider_label(provider),
         session_id=session.id,
     )
+    if new_device:
+        write_of_new_device(tx, settings, user, session, now)
     return session, token
 
 
 Entry = Literal["open", "ask", "waiting"]
 
 
-def entry(tx: Session, settings: Settings, identity: Identity) -> Entry:
+def entry(tx: Session, settings: Settings, identity: Identity, now: datetime) -> Entry:
     """Whether a new person may create a user, may ask to be let in, or has asked already. Writes nothing.
 
-    Raises `SignInRefused` in the modes that ask for an address which the provider has not verified, and for people who
-    were not invited.
+    Whom an account invites may create one. Raises `SignInRefused` in the modes that ask for an address which the
+    provider has not verified, and for people who were not invited.
     """
     if settings.sign_up == "open":
         return "open"
@@ -165,6 +185,8 @@ def entry(tx: Session, settings: Settings, identity: Identity) -> Entry:
     waiting = _sign_up_request(tx, identity)
     if waiting is not None and waiting.state == "approved":
         return "open"
+    if is_invited(tx, identity.email, now):
+        return "open"
     if settings.sign_up == "invited":
         raise SignInRefused("This site is by invitation, and there is none for your address.")
     return "ask" if waiting is None else "waiting"
@@ -174,10 +196,11 @@ def ask_to_be_let_in(
     tx: Session, settings: Settings, actor: Actor, provider: str, identity: Identity, now: datetime
 ) -> None:
     """Note that somebody of 13 or older asks to be let in; once is enough."""
-    if entry(tx, settings, identity) != "ask" or identity.email is None:
+    if entry(tx, settings, identity, now) != "ask" or identity.email is None:
         return
-    tx.add(SignUpRequest(id=new_id(), email=identity.email.lower(), state="waiting", created_at=now))
-    record(tx, actor, Event.SIGN_UP_REQUESTED, at=now, account_id=None, provider=provider)
+    tx.add(SignUpRequest(id=new_id(), email=fold_address(identity.email), state="waiting", created_at=now))
+    label = settings.provider_label(provider)
+    record(tx, actor, Event.SIGN_UP_REQUESTED, at=now, account_id=None, provider=label)
 
 
 def forget_under_13(tx: Session, identity: Identity) -> None:
@@ -185,10 +208,12 @@ def forget_under_13(tx: Session, identity: Identity) -> None:
     found = _sign_up_request(tx, identity)
     if found is not None:
         tx.delete(found)
+    if identity.email is not None and identity.email_verified:
+        forget_address(tx, identity.email)
 
 
 def _sign_up_request(tx: Session, identity: Identity) -> SignUpRequest | None:
-    return tx.scalar(select(SignUpRequest).where(SignUpRequest.email == (identity.email or "").lower()))
+    return tx.scalar(select(SignUpRequest).where(SignUpRequest.email == fold_address(identity.email or "")))
 
 
 def create_person(
@@ -201,7 +226,7 @@ def create_person(
     device: Device,
     now: datetime,
 ) -> tuple[BrowserSession, str]:
-    """Create the user, what they were shown, their personal account and their session.
+    """Create the user, what they were shown, their personal account (the sandbox's staff have none), their session.
 
     Raises `Invalid` without the age attestation (policy section 10: not for children under 13).
     """
@@ -240,14 +265,16 @@ def create_person(
             )
         )
     acting = replace(actor, kind="user", user_id=user.id, name=user.name)
-    account = create_account(tx, acting, user, person.name, "personal", now)
+    # Staff look at others' accounts; they have none of their own, unless somebody invites them.
+    staff = begin_development_staff(tx, settings, user, provider, identity.subject, now)
+    account = None if staff else create_account(tx, acting, user, person.name, "personal", now)
     record(
         tx,
         acting,
         Event.USER_CREATED,
         at=now,
-        account_id=account.id,
-        provider=provider,
+        account_id=account.id if account else None,
+        provider=settings.provider_label(provider),
         notices=[f"{notice.name} v{notice.version} {notice.sha256}" for notice in NOTICES],
     )
     return _start_session(tx, settings, acting, provider, identity, user, device, now)
@@ -262,11 +289,15 @@ def reauthenticate(
     """
     if (identity.issuer, identity.subject) != (session.issuer, session.subject):
         raise SignInRefused("You signed in at the provider as somebody else.")
-    record(tx, actor, Event.REAUTHENTICATED, at=now, account_id=session.account_id, provider=session.provider)
+    label = settings.provider_label(session.provider)
+    record(
+        tx,
+        actor,
+        Event.REAUTHENTICATED,
+        at=now,
+        account_id=session.account_id,
+        provider=label,
+        method=f"signing in at {label}",
+    )
+    tx.get_one(BrowserSession, session.id).sid = identity.sid
     return sessions.renew_token(tx, settings, session.id, min(identity.authenticated_at, now))
-
-
-def sign_out(tx: Session, actor: Actor, session: BrowserSession, now: datetime) -> None:
-    """End the session."""
-    sessions.end_session(tx, session.id, now)
-    record(tx, actor, Event.SIGNED_OUT, at=now, account_id=session.account_id, session_id=session.id)

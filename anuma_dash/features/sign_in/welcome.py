@@ -32,7 +32,7 @@ def welcome() -> ResponseReturnValue:
 
 def _welcome_page(form: WelcomeForm, identity: Identity, status: int = 200) -> Response:
     with services().db.reading() as tx:
-        entry = service.entry(tx, services().settings, identity)
+        entry = service.entry(tx, services().settings, identity, now())
     return page(
         "sign_in/welcome.html",
         fragment="form",
@@ -59,7 +59,7 @@ def create_user() -> ResponseReturnValue:
     if not form.validate():
         return _welcome_page(form, identity, 422)
     with services().db.transaction(durable=True) as tx:
-        entry = service.entry(tx, services().settings, identity)
+        entry = service.entry(tx, services().settings, identity, now())
         if entry != "open":
             service.ask_to_be_let_in(tx, services().settings, actor(), slug, identity, now())
     if entry != "open":

@@ -132,13 +132,18 @@ def test_keeping_what_is_stored_is_a_choice_that_is_recorded(world, browse):
 
 
 def test_keeping_is_refused_while_it_is_on(world):
+    key = make_key(world, world.olive)
     switch(world, world.olive, True)
+    stored(world, key.secret)
+    switch(world, world.olive, False)
     page = world.browser(world.olive).visit("/data-controls")
-    data = {"csrf_token": page.csrf_token(), "count": "3"}
-    assert page.request("POST", "/data-controls/prompt-logging/keeping", data=data).status_code == 409
-    for count in ("many", "9" * 5000, "-1", "٣"):
-        bad = data | {"count": count}
-        assert page.request("POST", "/data-controls/prompt-logging/keeping", data=bad).status_code == 422
+    form = {one["name"]: one["value"] for one in page.select("form[action$=keeping] input")}
+    switch(world, world.olive, True)
+    assert page.request("POST", "/data-controls/prompt-logging/keeping", data=form).status_code == 409
+    for forged in ("1", "", "many", "9" * 5000, form["shown"][:-3] + "AAA", form["csrf_token"]):
+        answer = page.request("POST", "/data-controls/prompt-logging/keeping", data=form | {"shown": forged})
+        assert answer.status_code == 422, forged
+    assert "chose to keep" not in page.visit("/activity").text
 
 
 def test_two_tabs_the_last_request_wins_and_both_see_it(world, browse):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 
 from anuma_dash.audit import AuditEntry
@@ -11,6 +14,7 @@ from anuma_dash.domain.deletions import Deletion, advance_deletion
 from anuma_dash.errors import GatewayUnavailable
 from anuma_dash.gateway import schemas
 from anuma_dash.gateway.client import Gateway
+from tests.browser import Browser
 from tests.features.data_controls.steps import SWITCH, control, make_key, pill, stored, switch
 from tests.processes import wait_until
 
@@ -30,6 +34,11 @@ def finish(world) -> Deletion:
 
     wait_until(finished, "the deletion is finished")
     return world.rows(Deletion)[-1]
+
+
+def form_of(page: Browser) -> dict[str, str]:
+    """What the form on the page would send."""
+    return {field["name"]: field["value"] for field in page.select("form[action='/deletions'] input")}
 
 
 def readable(world, request_id: object) -> bool:
@@ -141,12 +150,7 @@ def test_the_number_may_be_unknown_and_the_right_stays(world, browse, three_stor
 
 def test_sending_the_form_twice_deletes_once(world, three_stored):
     page = world.browser(world.olive).visit("/deletions/new")
-    data = {
-        "csrf_token": page.csrf_token(),
-        "category": "request_content",
-        "count": "3",
-        "token": page.one("input[name=token]")["value"],
-    }
+    data = form_of(page)
     first, second = (page.request("POST", "/deletions", data=data) for _ in range(2))
     assert first.status_code == second.status_code == 303
     assert first.headers["Location"] == second.headers["Location"]
@@ -154,9 +158,50 @@ def test_sending_the_form_twice_deletes_once(world, three_stored):
     assert events(world, "deletion.requested") == 1
 
 
+def test_pressing_twice_at_the_same_moment_deletes_once(world, three_stored):
+    page = world.browser(world.olive).visit("/deletions/new")
+    data, cookie, together = form_of(page), page.cookie(world.session_cookie), Barrier(4)
+
+    def press(_):
+        tab = world.browser()
+        tab.set_cookie(world.session_cookie, cookie)
+        together.wait(10)
+        return tab.request("POST", "/deletions", data=data)
+
+    with ThreadPoolExecutor(4) as tabs:
+        answers = list(tabs.map(press, range(4)))
+
+    assert {answer.status_code for answer in answers} == {303}
+    assert len({answer.headers["Location"] for answer in answers}) == 1
+    assert len(world.rows(Deletion)) == 1
+    assert events(world, "deletion.requested") == 1
+
+
+def test_the_number_on_record_is_the_one_that_was_shown_whatever_the_form_says(world, three_stored):
+    page = world.browser(world.olive).visit("/deletions/new")
+    data = form_of(page)
+    elsewhere = form_of(world.browser(world.olive).visit("/deletions/new"))["shown"]
+    head, dot, rest = data["shown"].partition(".")
+    for forged in ("", "3", "9" * 5000, "é", "\0", elsewhere, head[:-4] + "AAAA" + dot + rest, data["shown"] + "x"):
+        answer = page.request("POST", "/deletions", data=data | {"shown": forged, "count": "9"})
+        assert answer.status_code == 422, forged
+        assert "This form is out of date." in answer.text
+    assert world.rows(Deletion) == []
+    assert page.request("POST", "/deletions", data=data | {"count": "9"}).status_code == 303
+    assert world.rows(Deletion)[0].count == 3
+
+
+def test_a_number_shown_yesterday_is_shown_anew(world, three_stored, monkeypatch):
+    page = world.browser(world.olive).visit("/deletions/new")
+    data = form_of(page)
+    monkeypatch.setattr("anuma_dash.web.shown.LIFETIME_SECONDS", -1)
+
+    assert page.request("POST", "/deletions", data=data).status_code == 422
+
+
 def test_a_form_that_says_nothing_is_refused(world):
     page = world.browser(world.olive).visit("/deletions")
-    good = {"csrf_token": page.csrf_token(), "category": "request_content", "count": "3", "token": str(new_id())}
+    good = {"csrf_token": page.csrf_token(), "category": "request_content", "shown": "", "token": str(new_id())}
     for bad in ({"token": "x"}, {"token": ""}, {"category": "everything"}, {"category": ""}):
         assert page.request("POST", "/deletions", data=good | bad).status_code == 422, bad
     assert world.rows(Deletion) == []
@@ -166,9 +211,9 @@ def test_a_form_that_says_nothing_is_refused(world):
 def test_a_token_of_another_account_is_missing(world, three_stored):
     page = world.browser(world.olive).visit("/deletions/new").submit("Delete the content of 3 requests")
     token = page.path.rpartition("/")[2]
-    other = world.browser(world.strange).visit("/deletions")
-    data = {"csrf_token": other.csrf_token(), "category": "request_content", "count": "1", "token": token}
-    assert other.request("POST", "/deletions", data=data).status_code == 404
+    world.break_gateway()  # else Strange has nothing to delete, and no form
+    other = world.browser(world.strange).visit("/deletions/new")
+    assert other.request("POST", "/deletions", data=form_of(other) | {"token": token}).status_code == 404
 
 
 def test_it_asks_who_you_are_and_keeps_the_form(world, three_stored):
@@ -176,7 +221,7 @@ def test_it_asks_who_you_are_and_keeps_the_form(world, three_stored):
     token = page.one("input[name=token]")["value"]
     world.clock.advance(minutes=11)
     assert page.request("GET", "/deletions/new").headers["Location"].startswith("/sign-in/reauthentication?next=")
-    data = {"csrf_token": page.csrf_token(), "category": "request_content", "count": "3", "token": token}
+    data = form_of(page)
     answer = page.request("POST", "/deletions", data=data, headers={"Referer": page.url})
     assert answer.status_code == 303
     assert "/sign-in/reauthentication" in answer.headers["Location"]
@@ -211,13 +256,7 @@ def test_a_developer_cannot_reach_further_by_the_form(world):
     switch(world, world.olive, True)
     assert stored(world, make_key(world, world.olive).secret)
     page = world.browser(world.dev).visit("/deletions/new")
-    data = {
-        "csrf_token": page.csrf_token(),
-        "category": "request_content",
-        "count": "9",
-        "token": str(new_id()),
-        "person": str(world.olive.id),
-    }
+    data = form_of(page) | {"person": str(world.olive.id)}
     assert page.request("POST", "/deletions", data=data).status_code == 303
     assert world.rows(Deletion)[0].scope["person"] == str(world.dev.id)
 
@@ -225,6 +264,7 @@ def test_a_developer_cannot_reach_further_by_the_form(world):
 def test_killed_between_the_answer_and_the_commit(world, three_stored, monkeypatch):
     """The gateway has deleted, and the process that heard it dies before it writes that down."""
     real = deletions._note
+    world.run_worker()  # everybody is told that logging was switched on
 
     def die(*_):
         raise KeyboardInterrupt

@@ -87,7 +87,7 @@ def test_a_form_with_faults_says_what_and_keeps_the_rest(world, browse):
     assert page.one("input[value=test]").get("checked") is not None
     page.submit("Make the key", name="x" * 101)
     assert page.status == 422
-    assert "cannot be longer than 100 characters" in page.text
+    assert "Use 100 characters at most." in page.text
     assert keys_of(world, world.northwind) == []
     assert events(world) == []
     page.submit("Make the key", name="a\x1b[2Jb\x00\x9b")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anuma_dash.features.keys.models import KeyRevocation
+from anuma_dash.domain.key_revocations import KeyRevocation
 from tests.features.keys.steps import events, fill_in, later_in_effect, make_key
 
 
@@ -60,6 +60,19 @@ def test_without_an_answer_the_key_is_not_said_to_be_revoked(world, browse):
     assert row["State"].startswith("Revoked · in effect")
     assert world.chat(secret).status_code == 401
     assert events(world)[2:] == ["key.revocation_requested", "key.revoked"]
+
+
+def test_while_the_gateway_is_silent_nobody_claims_that_a_revocation_is_in_effect(world, browse):
+    """It may have been restored from yesterday's backup meanwhile: what it confirmed once is not what it does now."""
+    page = fill_in(browse(world.olive))
+    secret = page.one("#secret").text
+    page.visit("/keys").follow("Revoke ci").submit(f"Revoke {secret[:15]}…{secret[-4:]}")
+    path = page.visit("/keys").one("#key-list th a")["href"]
+    assert "Revoked · in effect" in page.text
+    world.break_gateway()
+    assert "in effect" not in page.visit("/keys").text
+    assert "Revoked when last confirmed" in page.visit(path).text
+    assert "in effect" not in page.text
 
 
 def test_the_line_of_a_key_asks_again_until_it_is_revoked(world, browse):

@@ -6,13 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import delete
 
 from anuma_dash.domain.controls import CONTROLS, ControlChange, request_control
 from anuma_dash.domain.deletions import Deletion
 from anuma_dash.domain.disclosures import current_disclosure
 from anuma_dash.features.overview import presentation, service
 from anuma_dash.gateway import schemas
-from anuma_dash.identity import User
+from anuma_dash.identity import Membership, User
 
 LOGGING = CONTROLS["prompt_logging"]
 
@@ -168,7 +169,9 @@ def test_bill_sees_figures_and_no_requests(world, browse):
 
 
 def test_a_person_without_an_account(world, browse):
-    page = browse(world.sam).visit("/")
+    with world.db.transaction() as tx:
+        tx.execute(delete(Membership).where(Membership.user_id == world.vera.id))
+    page = browse(world.vera).visit("/")
     assert "You belong to no account" in page.text
 
 

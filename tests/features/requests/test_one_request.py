@@ -57,6 +57,20 @@ def test_olive_reads_what_was_stored_and_that_is_recorded(world, browse):
     assert readings(world) == 2
 
 
+def test_an_embedding_has_a_prompt_and_says_that_its_vectors_are_not_stored(world, browse):
+    key = make_key(world, world.olive)
+    switch_logging(world, enabled=True)
+    body = {"model": "anuma/echo", "input": ["first text", "second text"]}
+    headers = {"Authorization": f"Bearer {key.secret}"}
+    assert world.server.public.post("/v1/embeddings", json=body, headers=headers).status_code == 200
+    page = browse(world.olive).visit("/requests")
+    page.follow(page.table("Requests, newest first")[0]["Time"])
+    assert not page.offers("Show prompt and response")
+    page.follow("Show prompt")
+    assert [one.text for one in page.select(".talk .said")] == ["first text", "second text"]
+    assert "The response was vectors, which are never stored." in page.text
+
+
 def test_looking_at_metadata_writes_nothing(world):
     key = make_key(world, world.olive)
     switch_logging(world, enabled=True)

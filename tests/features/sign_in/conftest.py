@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from flask import Flask
 from werkzeug.serving import BaseWSGIServer
 
 from anuma_dash.embedded.sandbox import create_app
@@ -18,7 +19,10 @@ from anuma_dash.embedded.sandbox.serving import build_server
 from anuma_dash.embedded.sandbox.settings import Settings
 from anuma_dash.settings import Provider
 from tests.browser import Browser
-from tests.world import Clock, World
+from tests.features.sign_in.hostile import HostileProvider, Journey
+from tests.features.sign_in.hostile import provider_of as hostile_settings
+from tests.servers import serve
+from tests.world import Clock, World, make_settings
 
 SECRET = "the-secret-of-the-test-sandbox-client"
 CONTINUE = "Continue with Sandbox"
@@ -45,7 +49,7 @@ class Sandbox:
 
 
 @contextmanager
-def running_sandbox(instance: Any, clock: Clock, slug: str = "sandbox") -> Iterator[Sandbox]:
+def running_sandbox(instance: Any, clock: Clock, slug: str = "sandbox", **more: Any) -> Iterator[Sandbox]:
     """A sandbox that lets people come back to the dashboard as this provider."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -55,6 +59,7 @@ def running_sandbox(instance: Any, clock: Clock, slug: str = "sandbox") -> Itera
             instance=instance,
             client_secret=SECRET,
             redirect_uris=(f"http://localhost:8000/sign-in/{slug}/callback",),
+            **more,
         )
         sandbox = Sandbox(
             build_server(create_app(settings, clock), port, fd=listener.fileno()), listener, settings.issuer
@@ -143,3 +148,40 @@ def visitor(world, browse) -> Visitor:
 def visit(world) -> Callable[[], Visitor]:
     """Somebody who is not signed in, where htmx changes nothing."""
     return lambda: Visitor(world, world.browser())
+
+
+@contextmanager
+def dashboard_on(port: int, app: Flask) -> Iterator[None]:
+    """The dashboard on a port of this machine, for providers that send something to it."""
+    server = build_server(app, port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory, engines, gateway_server) -> Iterator[Journey]:
+    """One world of a whole test file, on SQLite, whose provider is the hostile one."""
+    clock = Clock()
+    hostile = HostileProvider(clock)
+    with serve(hostile) as hostile.issuer:
+        folder = tmp_path_factory.mktemp("hostile")
+        settings = make_settings(
+            engines("sqlite").fresh(folder), gateway_server, folder, sign_in_providers=(hostile_settings(hostile),)
+        )
+        with closing(World(settings, gateway_server, clock)) as world:
+            world.populate()
+            yield Journey(world, hostile)
+
+
+@pytest.fixture
+def hostile(journey) -> HostileProvider:
+    """The provider, right again, asked by a web process that knows nothing of it yet."""
+    journey.provider.behave()
+    journey.fresh_start()
+    return journey.provider

@@ -88,7 +88,7 @@ def test_somebody_under_13_leaves_nothing_behind(world, visitor):
     [
         ({}, "Say that you are 13 or older to go on."),
         ({"thirteen_or_older": True, "name": "  "}, "Enter a name that people in your account will see."),
-        ({"thirteen_or_older": True, "name": "x" * 201}, "Field cannot be longer than 200 characters."),
+        ({"thirteen_or_older": True, "name": "x" * 201}, "Use 200 characters at most."),
     ],
 )
 def test_what_is_missing_is_said_beside_its_field_and_nothing_is_stored(world, visitor, fields, words):

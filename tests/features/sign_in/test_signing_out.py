@@ -11,8 +11,8 @@ def test_a_person_signs_out(world, browse):
 
     page.submit("Sign out")
 
-    assert (page.heading, page.path) == ("You are signed out", "/signed-out")
-    assert "This session has ended here." in page.text
+    assert (page.heading, page.path) == ("You are signed out", "/signed-out?provider=sandbox")
+    assert "You are signed out of Anuma in this browser. You may still be signed in at Sandbox." in page.text
     assert page.follow("Sign in again").heading == "Sign in"
     assert page.cookie(world.session_cookie) is None
 

@@ -66,9 +66,10 @@ def test_a_wrong_answer_uses_the_trip_up(world, arriving):
     refused(world, bring(visitor.page, answer), NOT_BEGUN)
 
 
-def test_a_trip_of_more_than_ten_minutes_is_over(world, arriving):
+@pytest.mark.parametrize("seconds", [601, -1], ids=["later", "the clock was set back"])
+def test_a_trip_of_more_than_ten_minutes_is_over(world, arriving, seconds):
     visitor, answer = arriving
-    world.clock.advance(minutes=10, seconds=1)
+    world.clock.advance(seconds=seconds)
 
     refused(world, bring(visitor.page, answer), "This sign-in took longer than ten minutes.")
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from anuma_dash.gateway.schemas import CONTRACT_VERSION
 
 from .. import problems
-from . import accounts, canary, contract, controls, deletions, keys, requests, summaries
+from . import accounts, canary, contract, controls, credit, deletions, key_owners, keys, requests, summaries
 
 PREFIX = "/internal/v1"
 _ROUTERS = (
@@ -15,7 +15,9 @@ _ROUTERS = (
     accounts.router,
     summaries.router,
     keys.router,
+    key_owners.router,
     controls.router,
+    credit.router,
     requests.router,
     deletions.router,
     canary.router,

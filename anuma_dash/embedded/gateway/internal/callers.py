@@ -26,6 +26,7 @@ from .trusted_keys import TrustedKeys
 ISSUER: Final = "anuma-dashboard"
 AUDIENCE: Final = "anuma-gateway"
 MAX_LIFE_SECONDS: Final = 60
+ANY_ACCOUNT: Final = "*"
 _FUTURE_SECONDS: Final = 5
 _MAX_TOKEN_CHARS: Final = 4096
 _SYSTEM: Final = "system:worker"
@@ -34,13 +35,19 @@ _JTI: Final = re.compile(r"[\x21-\x7e]{8,200}")
 
 @dataclass(frozen=True)
 class Token:
-    """A verified token. `support` is the staff member acting in a support session."""
+    """A verified token.
+
+    With `has_act` it is one of a support session: `staff` is who acts in it for the subject, None if the claim is of
+    another form than ours, and `scopes` what they may see.
+    """
 
     subject: str
     account: str
     jti: str
     expires_at: datetime
     has_act: bool
+    staff: str | None
+    scopes: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -83,9 +90,27 @@ def new_account_writer(caller: Annotated[Caller, Depends(new_account_reader)]) -
     return caller
 
 
-def reader(caller: Annotated[Caller, Depends(new_account_reader)]) -> Caller:
-    """A caller of an account that exists."""
+def reader(caller: Annotated[Caller, Depends(new_account_reader)], request: Request) -> Caller:
+    """A caller of an account that exists. In a support session both are logged: who acts, and for whom."""
+    token = caller.token
+    if token.has_act:
+        if token.staff is None:
+            raise _bad_token("token_invalid", "The token's act must name another person as its sub.")
+        caller.gateway.log.info(
+            "support_session_read",
+            account=str(caller.account),
+            subject=token.subject,
+            staff=token.staff,
+            route=getattr(request.scope.get("route"), "path", None),
+        )
     _check_exists(caller)
+    return caller
+
+
+def content_reader(caller: Annotated[Caller, Depends(reader)]) -> Caller:
+    """A caller who may have content: in a support session only with that scope."""
+    if caller.token.has_act and "content" not in caller.token.scopes:
+        raise Refused(403, "support_scope_missing", "This support session has no scope for content.")
     return caller
 
 
@@ -95,9 +120,29 @@ def writer(caller: Annotated[Caller, Depends(new_account_writer)]) -> Caller:
     return caller
 
 
+@dataclass(frozen=True)
+class ServiceCaller:
+    """Who calls for the service itself, about no account in particular."""
+
+    token: Token
+    gateway: Gateway
+
+
+def service_reader(request: Request, bearer: Bearer) -> ServiceCaller:
+    """A caller whose token is for no account: its `acc` is `*`. Never inside a support session."""
+    gateway: Gateway = request.app.state.gateway
+    trusted: TrustedKeys = request.app.state.trusted_keys
+    token = verify(bearer.credentials if bearer else "", trusted.find, gateway.now())
+    if token.account != ANY_ACCOUNT or token.has_act:
+        raise problems.not_found()
+    return ServiceCaller(token, gateway)
+
+
 NewAccountWriter = Annotated[Caller, Depends(new_account_writer)]
 Reader = Annotated[Caller, Depends(reader)]
+ContentReader = Annotated[Caller, Depends(content_reader)]
 Writer = Annotated[Caller, Depends(writer)]
+ServiceReader = Annotated[ServiceCaller, Depends(service_reader)]
 
 
 def verify(token: str, find_key: Callable[[str], ECKey | None], now: datetime) -> Token:
@@ -139,7 +184,23 @@ def _check(claims: dict[str, Any], now: datetime) -> Token:
     if not isinstance(jti, str) or not _JTI.fullmatch(jti):
         raise _bad_token("token_invalid", "The token's jti must be 8 to 200 visible characters.")
     expires_at = datetime.fromtimestamp(expires, UTC) + timedelta(seconds=_FUTURE_SECONDS)
-    return Token(str(subject), account.lower(), jti, expires_at, "act" in claims)
+    scopes = claims.get("scope")
+    return Token(
+        subject=str(subject),
+        account=account.lower(),
+        jti=jti,
+        expires_at=expires_at,
+        has_act="act" in claims,
+        staff=_staff(claims.get("act"), str(subject)),
+        scopes=frozenset(scopes.split()) if isinstance(scopes, str) else frozenset(),
+    )
+
+
+def _staff(act: object, subject: str) -> str | None:
+    if not isinstance(act, dict) or set(act) != {"sub"}:
+        return None
+    staff = act["sub"]
+    return str(staff) if _is_subject(staff) and staff not in (_SYSTEM, subject) else None
 
 
 def _check_exists(caller: Caller) -> None:

@@ -21,10 +21,10 @@ from ..identifiers import uuid7
 from ..metering import Settled
 from ..problems import Refused
 from ..public.admission import Admitted, admit_by_id
-from ..public.chat import parse_order
-from ..public.completions import ENDPOINT, complete
+from ..public.chat import CHAT
 from ..public.echo import Echo
 from ..public.exchange import Exchange
+from ..public.metered import complete
 from ..search import Search
 from ..settings import ECHO_MODEL
 from ..tables import canaries
@@ -84,9 +84,9 @@ def _admit(caller: Caller, key_id: UUID) -> Admitted:
 
 async def _send(gateway: Gateway, admitted: Admitted, test_string: str) -> tuple[Exchange, Settled]:
     now = gateway.now()
-    exchange = Exchange(gateway, admitted, uuid7(now), now, ENDPOINT, is_test=True)
+    exchange = Exchange(gateway, admitted, uuid7(now), now, CHAT, is_test=True)
     message = {"role": "user", "content": test_string}
-    exchange.order = parse_order(json.dumps({"model": ECHO_MODEL, "messages": [message]}).encode())
+    exchange.order = CHAT.parse(json.dumps({"model": ECHO_MODEL, "messages": [message]}).encode())
     exchange.route = Echo()
     _, settled = await complete(exchange, exchange.order)
     return exchange, settled

@@ -77,7 +77,8 @@ def get_effective_policy(
             raise problems.not_found()
         policy = read_policy(connection, caller.account)
     ended = row.expires_at is not None and row.expires_at <= caller.gateway.now()
-    if row.revoked_at is not None or ended:
+    stopped = row.deactivated_at is not None and policy.account_status == "active"
+    if row.revoked_at is not None or stopped or ended:
         refused = Decision(stored=False, rule="key_unknown", level="key", epoch=policy.epoch)
         return EffectivePolicy(key_id=key, model=model, decisions=dict.fromkeys(CONTROL_NAMES, refused))
     decisions = {name: decide(policy, name, key, row.created_by) for name in CONTROL_NAMES}
@@ -99,3 +100,4 @@ def _apply(connection: Connection, caller: Caller, body: RequestedControls, dige
         "state": state.model_dump_json(),
     }
     connection.execute(update(controls).where(controls.c.account_id == caller.account).values(values))
+    caller.gateway.journal.controls(connection, caller.account, body.epoch, digest, state, now)

@@ -57,7 +57,9 @@ def get_deletion(caller: Reader, deletion_id: UUID) -> Deletion:
 def _accept(connection: Connection, account: UUID, body: NewDeletion, caller: Writer) -> None:
     row = connection.execute(select(deletions).where(deletions.c.id == body.id)).one_or_none()
     if row is None:
-        work.accept(connection, account, body, caller.gateway.now())
+        now = caller.gateway.now()
+        work.accept(connection, account, body, now)
+        caller.gateway.journal.deletion(connection, account, body.id, body.scope, now)
     elif row.account_id != account or work.scope_of(row) != body.scope:
         raise problems.Refused(409, "deletion_id_reused", "This identifier is another deletion's.")
 

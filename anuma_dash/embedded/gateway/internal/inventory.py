@@ -19,6 +19,33 @@ def take_inventory(connection: Connection, account: UUID, state: State, now: dat
     return Inventory(as_of=now, rows=[_content(connection, account, state, now), _metadata(connection, account)])
 
 
+def take_inventory_of(connection: Connection, account: UUID, person: UUID, state: State, now: datetime) -> Inventory:
+    """Count the stored content of one person's requests, row by row: there are no sums of that."""
+    column, cutoff = requests.c, retention_cutoff(state, now)
+    theirs = (column.account_id == account, column.created_by == person, column.content_stored.is_(True))
+    counted = select(
+        func.count(),
+        func.coalesce(func.sum(column.content_bytes), 0),
+        func.min(column.created_at),
+        func.max(column.created_at),
+    )
+    count, size, oldest, newest = connection.execute(counted.where(*theirs)).one()
+    expired = 0
+    if cutoff is not None:
+        expired = connection.scalar(select(func.count()).where(*theirs, column.created_at <= cutoff)) or 0
+    row = InventoryRow(
+        category="request_content",
+        count=count,
+        bytes=int(size),
+        oldest=oldest,
+        newest=newest,
+        expired_not_purged=expired,
+        retention_days=state.controls["prompt_logging"].retention_days,
+        next_purge=None,
+    )
+    return Inventory(as_of=now, rows=[row])
+
+
 def _content(connection: Connection, account: UUID, state: State, now: datetime) -> InventoryRow:
     sums, column = content_days.c, request_contents.c
     total = _sum(connection, sums.entries, sums.bytes, sums.account_id == account)

@@ -39,12 +39,15 @@ def show_key(row: Row[Any], now: datetime) -> Key:
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
         revocation_in_effect_at=row.revoked_at,
+        deactivated_at=row.deactivated_at,
         state=_state(row, now),
         spent_month_micro_usd=row.spent,
     )
 
 
-def _state(row: Row[Any], now: datetime) -> Literal["active", "expired", "revoked"]:
+def _state(row: Row[Any], now: datetime) -> Literal["active", "expired", "revoked", "deactivated"]:
     if row.revoked_at is not None:
         return "revoked"
-    return "expired" if row.expires_at is not None and row.expires_at <= now else "active"
+    if row.expires_at is not None and row.expires_at <= now:
+        return "expired"
+    return "active" if row.deactivated_at is None else "deactivated"

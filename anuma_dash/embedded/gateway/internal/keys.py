@@ -1,4 +1,4 @@
-"""Keys: made (the secret is shown once), listed, revoked."""
+"""Keys: made (the secret is shown once), listed, activated again, revoked."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, status
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
-from anuma_dash.gateway.schemas import CreatedKey, Key, NewKey, Page
+from anuma_dash.gateway.schemas import CreatedKey, Key, KeyChange, NewKey, Page
 
 from .. import api_keys as key_format
 from .. import problems
 from ..identifiers import uuid7
-from ..tables import api_keys
+from ..problems import Refused
+from ..tables import accounts, api_keys
 from . import idempotency
 from .callers import Caller, Reader, Writer
 from .key_rows import select_keys, show_key
@@ -32,6 +33,7 @@ def create_key(caller: Writer, body: NewKey, idempotency_key: idempotency.Key) -
         earlier = work.earlier(connection)
         if earlier is not None:
             return CreatedKey.model_validate_json(earlier)
+        _check_active(connection, caller)
         secret = key_format.new_secret(body.environment)
         key = _find(connection, caller, _insert(connection, caller, body, secret))
         kept = CreatedKey(**key.model_dump(), secret=None, code="secret_already_shown")
@@ -58,20 +60,59 @@ def get_key(caller: Reader, key_id: UUID) -> Key:
         return _find(connection, caller, key_id)
 
 
+@router.patch("/accounts/{acc}/keys/{key_id}")
+def change_key(caller: Writer, key_id: UUID, body: KeyChange) -> Key:
+    """Change whose key it is; activate one that was deactivated with its account, unless that is suspended or closed.
+
+    Both hold for every request that arrives after the answer.
+    """
+    with caller.gateway.stores.main.write(durable=True) as connection:
+        idempotency.lock_account(connection, caller.account)
+        key = _find(connection, caller, key_id)
+        if body.is_active:
+            _activate(connection, caller, key)
+        if body.created_by is not None and body.created_by != key.created_by:
+            _hand_over(connection, caller, key_id, body.created_by)
+        return _find(connection, caller, key_id)
+
+
 @router.delete("/accounts/{acc}/keys/{key_id}")
 def revoke_key(caller: Writer, key_id: UUID) -> Key:
     """Revoke a key for good. Asking again gets the same times."""
     with caller.gateway.stores.main.write(durable=True) as connection:
-        connection.execute(
+        now = caller.gateway.now()
+        revoked = connection.execute(
             update(api_keys)
             .where(
                 api_keys.c.id == key_id,
                 api_keys.c.account_id == caller.account,
                 api_keys.c.revoked_at.is_(None),
             )
-            .values(revoked_at=caller.gateway.now())
+            .values(revoked_at=now)
         )
+        if revoked.rowcount:
+            caller.gateway.journal.revocation(connection, caller.account, key_id, now)
         return _find(connection, caller, key_id)
+
+
+def _activate(connection: Connection, caller: Caller, key: Key) -> None:
+    _check_active(connection, caller)
+    if key.state in ("revoked", "expired"):
+        raise Refused(409, "key_not_usable", f"This key is {key.state}, for good.")
+    if key.deactivated_at is not None:
+        connection.execute(update(api_keys).where(api_keys.c.id == key.id).values(deactivated_at=None))
+        caller.gateway.journal.activation(connection, caller.account, key.id, caller.gateway.now())
+
+
+def _hand_over(connection: Connection, caller: Caller, key_id: UUID, person: UUID) -> None:
+    connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(created_by=person))
+    caller.gateway.journal.handover(connection, caller.account, key_id, person, caller.gateway.now())
+
+
+def _check_active(connection: Connection, caller: Caller) -> None:
+    status = connection.scalar(select(accounts.c.status).where(accounts.c.id == caller.account))
+    if status != "active":
+        raise Refused(403, f"account_{status}", f"This account is {status}.")
 
 
 def _insert(connection: Connection, caller: Caller, body: NewKey, secret: str) -> UUID:

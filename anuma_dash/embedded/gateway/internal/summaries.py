@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from sqlalchemy import Connection, Row, func, or_, select
 
 from anuma_dash.gateway.schemas import (
@@ -23,7 +23,7 @@ from ..metering import first_of_month
 from ..policy import CONTROL_NAMES, State, controls_of, parse_state
 from ..tables import api_keys, content_days, controls, request_days, requests
 from .callers import Reader
-from .inventory import take_inventory
+from .inventory import take_inventory, take_inventory_of
 from .key_rows import select_keys, show_key
 from .listing import MAX_LIMIT
 from .request_rows import select_requests, show_summary
@@ -34,6 +34,7 @@ _LATEST = 10
 _LOOKED_AT = 50
 _EXPIRING = 20
 _SOON = timedelta(days=14)
+Person = Annotated[UUID | None, Query(description="Only the stored content of this person's requests")]
 
 
 @router.get("/accounts/{acc}/overview")
@@ -73,11 +74,14 @@ def get_data_state(caller: Reader) -> DataState:
 
 
 @router.get("/accounts/{acc}/inventory")
-def get_inventory(caller: Reader) -> Inventory:
+def get_inventory(caller: Reader, person: Person = None) -> Inventory:
     """What is stored, per data category."""
     with caller.gateway.stores.main.read() as connection:
         row = connection.execute(select(controls).where(controls.c.account_id == caller.account)).one()
-        return take_inventory(connection, caller.account, parse_state(row.state), caller.gateway.now())
+        state, now = parse_state(row.state), caller.gateway.now()
+        if person is not None:
+            return take_inventory_of(connection, caller.account, person, state, now)
+        return take_inventory(connection, caller.account, state, now)
 
 
 def _sums(connection: Connection, account: UUID, now: datetime) -> dict[str, Any]:
@@ -108,15 +112,19 @@ def _sums(connection: Connection, account: UUID, now: datetime) -> dict[str, Any
 
 def _active_keys(connection: Connection, account: UUID, now: datetime) -> int:
     column = api_keys.c
-    alive = or_(column.expires_at.is_(None), column.expires_at > now)
-    query = select(func.count()).where(column.account_id == account, column.revoked_at.is_(None), alive)
+    alive = (column.revoked_at.is_(None), column.deactivated_at.is_(None))
+    unexpired = or_(column.expires_at.is_(None), column.expires_at > now)
+    query = select(func.count()).where(column.account_id == account, *alive, unexpired)
     return connection.scalar(query) or 0
 
 
 def _expiring_keys(connection: Connection, account: UUID, now: datetime) -> list[Key]:
     column = api_keys.c
     soon = select_keys(account, now).where(
-        column.revoked_at.is_(None), column.expires_at > now, column.expires_at <= now + _SOON
+        column.revoked_at.is_(None),
+        column.deactivated_at.is_(None),
+        column.expires_at > now,
+        column.expires_at <= now + _SOON,
     )
     rows = connection.execute(soon.order_by(column.expires_at).limit(_EXPIRING))
     return [show_key(row, now) for row in rows]

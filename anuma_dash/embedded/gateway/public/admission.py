@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import bindparam, select
 from starlette.datastructures import Headers
 
 from anuma_dash.gateway.schemas import Decision
 
 from .. import api_keys as key_format
 from ..policy import Policy, decide, parse_state
+from ..statements import Statement
 from ..stores import Store
-from ..tables import accounts, api_keys, controls
+from ..tables import accounts, api_keys, controls, credits
 from . import refusals
 from .refusals import Refusal
 
@@ -27,20 +29,26 @@ _KEY = (
         api_keys.c.environment,
         api_keys.c.expires_at,
         api_keys.c.revoked_at,
+        api_keys.c.deactivated_at,
         accounts.c.status,
         controls.c.epoch,
         controls.c.state,
+        credits.c.account_id.is_not(None).label("has_credit"),
     )
     .join(accounts, accounts.c.id == api_keys.c.account_id)
     .join(controls, controls.c.account_id == accounts.c.id)
+    .outerjoin(credits, credits.c.account_id == accounts.c.id)
 )
-_BY_FINGERPRINT = _KEY.where(api_keys.c.fingerprint == bindparam("fingerprint"))
-_BY_ID = _KEY.where(api_keys.c.id == bindparam("id"), api_keys.c.account_id == bindparam("account"))
+_BY_FINGERPRINT = Statement(_KEY.where(api_keys.c.fingerprint == bindparam("fingerprint")))
+_BY_ID = Statement(_KEY.where(api_keys.c.id == bindparam("id"), api_keys.c.account_id == bindparam("account")))
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """A known key. `refusal` says why it may not go on; the request is metered all the same."""
+    """A known key. `refusal` says why it may not go on; the request is metered all the same.
+
+    `has_credit`: the account's credit bounds what it may spend.
+    """
 
     account: UUID
     key_id: UUID
@@ -48,11 +56,13 @@ class Admitted:
     environment: str
     policy: Policy
     refusal: Refusal | None
+    has_credit: bool = False
 
-    def decision(self, store_header: str | None) -> Decision:
-        """Whether content may be stored, at arrival. The header only switches off."""
+    def decision(self, store_headers: Sequence[str]) -> Decision:
+        """Whether content may be stored, at arrival. The header only switches off, wherever in it that is said."""
         decision = decide(self.policy, "prompt_logging", self.key_id, self.created_by)
-        if decision.stored and store_header is not None and store_header.strip().lower() == "none":
+        said = (one.strip().strip('"').lower() for header in store_headers for one in header.split(","))
+        if decision.stored and "none" in said:
             return decision.model_copy(update={"stored": False, "rule": "request_header", "level": "request"})
         return decision
 
@@ -61,10 +71,14 @@ def presented_key(headers: Headers) -> str:
     """The key of the request's headers.
 
     Raises:
-        Refusal: there is none, or it cannot be one.
+        Refusal: there is none, there are two, or it cannot be one.
     """
     scheme, _, value = headers.get("authorization", "").partition(" ")
-    presented = value.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
+    bearer = value.strip() if scheme.lower() == "bearer" else ""
+    other = headers.get("x-api-key", "").strip()
+    if bearer and other and bearer != other:
+        raise refusals.conflicting_keys()
+    presented = bearer or other
     if not presented:
         raise refusals.no_key()
     if not key_format.is_well_formed(presented):
@@ -89,21 +103,26 @@ def admit_by_id(store: Store, account: UUID, key_id: UUID, now: datetime) -> Adm
     return _find(store, _BY_ID, {"id": key_id, "account": account}, now)
 
 
-def _find(store: Store, query: Select[Any], which: dict[str, Any], now: datetime) -> Admitted | None:
-    with store.read() as connection:
-        row = connection.execute(query, which).one_or_none()
-    if row is None:
+def _find(store: Store, query: Statement, which: dict[str, Any], now: datetime) -> Admitted | None:
+    rows = store.look_up(query, which)
+    if not rows:
         return None
-    policy = Policy.model_construct(account_status=row.status, epoch=row.epoch, state=parse_state(row.state))
-    refusal = _refusal(row.status, row.revoked_at, row.expires_at, now)
-    return Admitted(row.account_id, row.id, row.created_by, row.environment, policy, refusal)
+    ((key_id, account, created_by, environment, *times, status, epoch, state, has_credit),) = rows
+    policy = Policy(account_status=status, epoch=epoch, state=parse_state(state))
+    return Admitted(account, key_id, created_by, environment, policy, _refusal(status, now, *times), has_credit)
 
 
-def _refusal(status: str, revoked_at: datetime | None, expires_at: datetime | None, now: datetime) -> Refusal | None:
+def _refusal(
+    status: str,
+    now: datetime,
+    expires_at: datetime | None,
+    revoked_at: datetime | None,
+    deactivated_at: datetime | None,
+) -> Refusal | None:
     if revoked_at is not None:
         return refusals.revoked_key()
     if expires_at is not None and expires_at <= now:
         return refusals.expired_key()
     if status != "active":
         return refusals.account_not_active(status)
-    return None
+    return refusals.deactivated_key() if deactivated_at is not None else None

@@ -12,6 +12,7 @@ from . import refusals
 from .admission import admit, presented_key
 from .answers import JSON, send_all, send_refusal
 from .echo import Echo
+from .endpoints import Order
 from .refusals import Refusal
 from .routes import Route
 from .upstream import Upstream
@@ -26,20 +27,22 @@ class Catalog:
         limit = gateway.settings.max_provider_body_bytes
         routes: list[Route] = [Echo()]
         for provider in gateway.settings.providers:
-            routes += [Upstream(provider, model, lambda: gateway.client, limit) for model in provider.models]
+            routes += [Upstream(provider, model, lambda: gateway.connections, limit) for model in provider.models]
         self._routes = {route.model: route for route in routes}
 
-    def route(self, model: str, environment: str) -> Route:
-        """Where a key's request for this model goes.
+    def route(self, order: Order, environment: str) -> Route:
+        """Where a key's request goes. A model has one route: if that fails, no other takes its place.
 
         Raises:
-            Refusal: 404 no such model; 403 a test key asked for a provider's.
+            Refusal: 404 no such model, or not at this endpoint; 403 a test key asked for a provider's.
         """
-        route = self._routes.get(model)
+        route = self._routes.get(order.model)
         if route is None:
             raise refusals.model_not_found()
         if environment == "test" and not isinstance(route, Echo):
             raise refusals.model_not_allowed()
+        if order.endpoint.name not in route.endpoints:
+            raise refusals.endpoint_not_supported(route.endpoints)
         return route
 
     def reachable(self, environment: str) -> list[Route]:
@@ -49,7 +52,7 @@ class Catalog:
 
 
 class Models:
-    """`GET /v1/models`, an ASGI application."""
+    """`GET /v1/models` and `GET /v1/models/{id}`, an ASGI application."""
 
     def __init__(self, gateway: Gateway, catalog: Catalog) -> None:
         self._gateway = gateway
@@ -57,17 +60,33 @@ class Models:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. It is not metered: nothing is routed."""
-        gateway = self._gateway
         try:
-            presented, now = presented_key(Headers(scope=scope)), gateway.now()
-            admitted = await gateway.in_thread(lambda: admit(gateway.stores.main, presented, now))
-            if admitted.refusal is not None:
-                raise admitted.refusal
+            routes = self._catalog.reachable(await self._environment(Headers(scope=scope)))
+            model = scope.get("path_params", {}).get("model")
+            answer = _all(routes) if model is None else _one(routes, model)
         except Refusal as refusal:
             await send_refusal(send, refusal)
             return
-        models = [_model(route) for route in self._catalog.reachable(admitted.environment)]
-        await send_all(send, 200, [JSON], json.dumps({"object": "list", "data": models}).encode())
+        await send_all(send, 200, [JSON], json.dumps(answer).encode())
+
+    async def _environment(self, headers: Headers) -> str:
+        gateway = self._gateway
+        presented, now = presented_key(headers), gateway.now()
+        admitted = await gateway.look_up(lambda: admit(gateway.stores.main, presented, now))
+        if admitted.refusal is not None:
+            raise admitted.refusal
+        return admitted.environment
+
+
+def _all(routes: list[Route]) -> dict[str, object]:
+    return {"object": "list", "data": [_model(route) for route in routes]}
+
+
+def _one(routes: list[Route], model: str) -> dict[str, object]:
+    found = next((route for route in routes if route.model == model), None)
+    if found is None:
+        raise refusals.model_not_found()
+    return _model(found)
 
 
 def _model(route: Route) -> dict[str, object]:
@@ -80,5 +99,6 @@ def _model(route: Route) -> dict[str, object]:
             "input_micro_usd_per_million": route.price.input_micro_usd_per_million,
             "output_micro_usd_per_million": route.price.output_micro_usd_per_million,
         },
-        "terms": {"retention": route.retention, "training": route.training},
+        "terms": {"retention": route.retention, "training": route.training, "region": route.region},
+        "endpoints": [f"/v1/{name}" for name in route.endpoints],
     }

@@ -3,97 +3,86 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from anuma_dash.gateway.schemas import Message
 
-from . import refusals
-
-_BYTES_PER_TOKEN = 4
-
-
-@dataclass(frozen=True)
-class Order:
-    """A parsed chat completion."""
-
-    body: dict[str, Any]
-    model: str
-    stream: bool
-    wants_usage: bool
-    prompt: tuple[Message, ...]
+from ..settings import EndpointName
+from .endpoints import Count, Order, bound, check_number, flag, invalid, kept_nowhere, optional_object, parse_object
+from .exchange import Exchange
+from .relay import ChatRelay
+from .words import estimate_beyond_text, estimate_tokens, text_of, whole_text
 
 
-def parse_order(data: bytes) -> Order:
-    """Parse a body, checking what the gateway itself needs; the rest is the provider's to judge.
+class Chat:
+    """`POST /v1/chat/completions`."""
 
-    Raises:
-        Refusal: 422, naming the field.
-    """
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
-        raise refusals.bad_body("invalid_json", "The request body is not JSON.") from None
-    if not isinstance(body, dict):
-        raise refusals.bad_body("invalid_body", "The request body is not a JSON object.")
-    model, messages = body.get("model"), body.get("messages")
-    if not isinstance(model, str) or not model:
-        raise refusals.bad_body("invalid_body", "'model' must be a non-empty string.", "model")
-    if not isinstance(messages, list) or not messages or not all(_is_message(m) for m in messages):
-        raise refusals.bad_body(
-            "invalid_body", "'messages' must be a non-empty list of objects with a 'role'.", "messages"
-        )
-    stream, options = body.get("stream"), body.get("stream_options")
-    if stream is not None and not isinstance(stream, bool):
-        raise refusals.bad_body("invalid_body", "'stream' must be true or false.", "stream")
-    if options is not None and not isinstance(options, dict):
-        raise refusals.bad_body("invalid_body", "'stream_options' must be an object.", "stream_options")
-    wants_usage = bool(options and options.get("include_usage"))
-    prompt = tuple(message_of(m) for m in messages)
-    return Order(body, model, bool(stream), wants_usage, prompt)
+    name: EndpointName = "chat/completions"
+
+    def parse(self, data: bytes) -> Order:
+        """Needs a model and messages that have roles."""
+        body = parse_object(data)
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages or not all(_is_message(m) for m in messages):
+            raise invalid("'messages' must be a non-empty list of objects with a 'role'.", "messages")
+        check_number(messages, "messages")
+        wants_usage = bool(optional_object(body, "stream_options").get("include_usage"))
+        prompt = tuple(_message(m) for m in messages)
+        return Order(self, body, body["model"], self if flag(body, "stream") else None, wants_usage, prompt)
+
+    def upstream_body(self, order: Order) -> dict[str, Any]:
+        """Of a stream, the usage is asked for always."""
+        body = kept_nowhere(order.body)
+        if order.stream:
+            body["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
+        return body
+
+    def is_answer(self, answer: dict[str, Any]) -> bool:
+        """It has choices."""
+        return isinstance(answer.get("choices"), list)
+
+    def messages(self, answer: dict[str, Any]) -> list[Message]:
+        """One message for each choice."""
+        found = (choice.get("message") for choice in answer["choices"] if isinstance(choice, dict))
+        return [_message(message) for message in found if isinstance(message, dict)]
+
+    def count(self, reported: dict[str, Any]) -> tuple[object, object]:
+        """The fields' names here."""
+        return reported.get("prompt_tokens"), reported.get("completion_tokens", 0)
+
+    def usage(self, count: Count) -> dict[str, Any]:
+        """The fields' names here."""
+        return {
+            "prompt_tokens": count.prompt,
+            "completion_tokens": count.completion,
+            "total_tokens": count.prompt + count.completion,
+        }
+
+    def estimate_prompt(self, order: Order) -> int:
+        """By its words, attachments and tools."""
+        contents = (message.get("content") for message in order.body["messages"])
+        words = estimate_tokens(message.text for message in order.prompt)
+        return words + estimate_beyond_text(contents, order.body)
+
+    def most_completion(self, order: Order, unsaid: int) -> int:
+        """For all choices together."""
+        most, choices = bound(order.body, "max_completion_tokens", "max_tokens"), bound(order.body, "n")
+        return (unsaid if most is None else most) * (choices or 1)
+
+    def relay(self, exchange: Exchange, order: Order) -> ChatRelay:
+        """Chunks, usage if it was asked for, and [DONE]."""
+        return ChatRelay(exchange, order.wants_usage)
 
 
-def message_of(message: dict[str, Any]) -> Message:
-    """A message as plain text: the texts of its parts, the names of parts that are no text, and its tool calls."""
-    content = message.get("content")
-    parts = content if isinstance(content, list) else [content]
-    texts = [text for part in parts if (text := _part_text(part))]
+CHAT: Final = Chat()
+
+
+def _message(message: dict[str, Any]) -> Message:
+    texts = [text_of(message.get("content"))]
     texts += [json.dumps(message[name]) for name in ("tool_calls", "function_call") if message.get(name)]
     role = str(message.get("role", "assistant"))[:64]
-    return Message(role=whole_text(role), text=whole_text("\n".join(texts)))
-
-
-def whole_text(text: str) -> str:
-    """JSON can spell halves of surrogate pairs: halves that meet are joined, the others replaced."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def response_messages(answer: dict[str, Any]) -> tuple[Message, ...]:
-    """The messages of a complete answer."""
-    choices = answer.get("choices")
-    found = (c.get("message") for c in choices if isinstance(c, dict)) if isinstance(choices, list) else ()
-    return tuple(message_of(m) for m in found if isinstance(m, dict))
-
-
-def estimate_tokens(texts: Iterable[str]) -> int:
-    """A deterministic estimate: four bytes of UTF-8 to a token, rounded up."""
-    total = sum(len(text.encode()) for text in texts)
-    return -(-total // _BYTES_PER_TOKEN)
+    return Message(role=whole_text(role), text=whole_text("\n".join(text for text in texts if text)))
 
 
 def _is_message(value: object) -> bool:
     return isinstance(value, dict) and isinstance(value.get("role"), str)
-
-
-def _part_text(part: object) -> str:
-    if isinstance(part, str):
-        return part
-    if isinstance(part, dict):
-        text = part.get("text")
-        return text if isinstance(text, str) else f"[{str(part.get('type', 'part'))[:64]}]"
-    return ""

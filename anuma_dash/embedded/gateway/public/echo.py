@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from ..metering import Price
-from ..settings import BUILT_IN_PROVIDER, ECHO_MODEL
-from .chat import Order, estimate_tokens
+from ..settings import BUILT_IN_PROVIDER, ECHO_MODEL, EndpointName
+from . import echo_chat, echo_embeddings, echo_responses
+from .endpoints import Order
 
-_PIECE = 24
+_COMPLETE = {
+    "chat/completions": echo_chat.complete,
+    "responses": echo_responses.complete,
+    "embeddings": echo_embeddings.complete,
+}
+_EVENTS = {"chat/completions": echo_chat.events, "responses": echo_responses.events}
 
 
 class Echo:
@@ -22,55 +27,22 @@ class Echo:
     provider = BUILT_IN_PROVIDER
     retention = "none: built into this gateway"
     training = "none: built into this gateway"
+    region = "this gateway's own"
+    endpoints: tuple[EndpointName, ...] = get_args(EndpointName)
     price = Price(source="free")
+    most_output = 0
+    total_seconds = 60.0
 
     async def complete(self, order: Order, request_id: UUID) -> dict[str, Any]:
-        """The whole answer."""
-        message = {"role": "assistant", "content": _answer(order), "refusal": None}
-        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-        return _frame(request_id, "chat.completion") | {"choices": [choice], "usage": _usage(order)}
+        """The whole answer. Raises `Refusal`."""
+        return _COMPLETE[order.endpoint.name](order, request_id)
 
     @asynccontextmanager
-    async def stream(self, order: Order, request_id: UUID) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream(self, order: Order, request_id: UUID) -> AsyncIterator[AsyncIterator[list[bytes]]]:
         """The answer in pieces, then the usage."""
-        yield _events(order, request_id)
+        yield _each(_EVENTS[order.endpoint.name](order, request_id))
 
 
-async def _events(order: Order, request_id: UUID) -> AsyncIterator[bytes]:
-    answer = _answer(order)
-    frame = _frame(request_id, "chat.completion.chunk")
-    pieces = [answer[start : start + _PIECE] for start in range(0, len(answer), _PIECE)]
-    deltas = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces)]
-    for delta in deltas:
-        yield _event(frame | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-    yield _event(frame | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-    yield _event(frame | {"choices": [], "usage": _usage(order)})
-    yield b"data: [DONE]\n\n"
-
-
-def _answer(order: Order) -> str:
-    return f"Echo: {order.prompt[-1].text}"
-
-
-def _usage(order: Order) -> dict[str, int]:
-    prompt = estimate_tokens(message.text for message in order.prompt)
-    completion = estimate_tokens([_answer(order)])
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-    }
-
-
-def _frame(request_id: UUID, kind: str) -> dict[str, Any]:
-    created = request_id.int >> 80  # the identifier's own milliseconds
-    return {
-        "id": f"chatcmpl-{request_id.hex}",
-        "object": kind,
-        "created": created // 1000,
-        "model": ECHO_MODEL,
-    }
-
-
-def _event(chunk: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+async def _each(events: list[bytes]) -> AsyncIterator[list[bytes]]:
+    for event in events:
+        yield [event]

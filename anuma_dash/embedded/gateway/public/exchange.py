@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeGuard
 from uuid import UUID
 
@@ -12,16 +13,21 @@ from anuma_dash.gateway.schemas import Decision, Message
 
 from ..contents import Content
 from ..core import Gateway
+from ..credit import Reservation, reserve
 from ..metering import Price, Record, Settled, Usage
+from . import refusals
 from .admission import Admitted
-from .chat import Order, estimate_tokens
+from .endpoints import Count, Endpoint, Order, Relay
 from .routes import Route
+from .words import estimate_tokens
 
 CANCELED_STATUS = 499
 """Logged when the client left before it got a status line (nginx's number for it)."""
 
 _MICRO_USD_PER_CREDIT = 10_000
 _MAX_TOKENS = 2**40
+_MOST_MICRO_USD = 2**53
+_RESERVATION_GRACE = timedelta(minutes=1)
 Outcome = Literal["completed", "failed", "canceled"]
 
 
@@ -34,9 +40,9 @@ class Exchange:
         admitted: Admitted,
         request_id: UUID,
         arrived_at: datetime,
-        endpoint: str,
+        endpoint: Endpoint,
         *,
-        store_header: str | None = None,
+        store_headers: Sequence[str] = (),
         is_test: bool = False,
     ) -> None:
         self.id = request_id
@@ -44,17 +50,20 @@ class Exchange:
         self.arrived_at = arrived_at
         self.endpoint = endpoint
         self.is_test = is_test
-        self.at_arrival: Decision = admitted.decision(store_header)
+        self.at_arrival: Decision = admitted.decision(store_headers)
         self.order: Order | None = None
         self.route: Route | None = None
+        self.relay: Relay | None = None
         self.sent_to_provider = False
         self.status_sent: int | None = None
         self.first_byte_ms: int | None = None
         self.response: list[Message] = []
         self.usage: Usage | None = None
+        self._reported: dict[str, Any] = {}
         self._gateway = gateway
         self._started = time.monotonic()
-        self._settlement: asyncio.Task[Settled] | None = None
+        self._reservation: asyncio.Task[bool] | None = None
+        self._settlement: asyncio.Future[Settled] | None = None
 
     @property
     def may_store(self) -> bool:
@@ -75,9 +84,10 @@ class Exchange:
         """Take the provider's own count, if it is one."""
         if not isinstance(reported, dict):
             return
-        prompt, completion = reported.get("prompt_tokens"), reported.get("completion_tokens", 0)
+        prompt, completion = self.endpoint.count(reported)
         if _is_count(prompt) and _is_count(completion):
             self.usage = Usage(prompt, completion, "provider")
+            self._reported = reported
 
     def known_usage(self) -> Usage:
         """The provider's count; else an estimate; else none, if nothing went to a provider."""
@@ -85,31 +95,54 @@ class Exchange:
             return self.usage
         if self.order is None or not self.sent_to_provider:
             return Usage()
-        prompt = estimate_tokens(message.text for message in self.order.prompt)
-        return Usage(prompt, estimate_tokens(message.text for message in self.response), "estimated")
+        completion = estimate_tokens(message.text for message in self.response)
+        return Usage(self.endpoint.estimate_prompt(self.order), completion, "estimated")
 
-    def priced_usage(self, reported: dict[str, Any] | None = None) -> dict[str, Any]:
+    def priced_usage(self) -> dict[str, Any]:
         """The `usage` object for the client: the provider's fields, and what it costs."""
         usage = self.known_usage()
         cost = self.price.cost(usage.prompt_tokens, usage.completion_tokens)
         return {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-            **(reported if reported and usage.source == "provider" else {}),
+            **self.endpoint.usage(Count(usage.prompt_tokens, usage.completion_tokens)),
+            **self._reported,
             "usage_source": usage.source,
             "cost_micro_usd": cost,
             "credits_used": cost / _MICRO_USD_PER_CREDIT,
             "pricing_source": self.price.source,
         }
 
+    async def reserve(self) -> None:
+        """Set the most that this may cost aside, if it costs anything and the account's credit is bounded.
+
+        Raises:
+            Refusal: 402, the credit does not reach.
+        """
+        order, route = self.order, self.route
+        if order is None or route is None or not (self.admitted.has_credit and route.price.costs):
+            return
+        tokens = self.endpoint.most_completion(order, route.most_output)
+        cost = route.price.cost(self.endpoint.estimate_prompt(order), tokens)
+        now = self._gateway.now()
+        ends_at = now + timedelta(seconds=route.total_seconds) + _RESERVATION_GRACE
+        wanted = Reservation(self.id, self.admitted.account, min(cost, _MOST_MICRO_USD), ends_at)
+        work = self._gateway.in_thread(lambda: reserve(self._gateway.stores.main, wanted, now))
+        self._reservation = asyncio.ensure_future(work)
+        if not await asyncio.shield(self._reservation):
+            raise refusals.out_of_credit()
+
     async def settle(self, outcome: Outcome, status: int, error_class: str | None = None) -> Settled:
         """Write the request's row. The first call decides; a later one gets the same answer, whoever is canceled."""
         if self._settlement is None:
-            record, now = self._record(outcome, status, error_class), self._gateway.now()
-            work = self._gateway.in_thread(lambda: self._gateway.meter.settle(record, now))
-            self._settlement = asyncio.ensure_future(work)
+            record = self._record(outcome, status, error_class)
+            if self._reservation is None:
+                self._settlement = self._gateway.settle(record)
+            else:
+                self._settlement = asyncio.ensure_future(self._settle_after(self._reservation, record))
         return await asyncio.shield(self._settlement)
+
+    async def _settle_after(self, reservation: asyncio.Task[bool], record: Record) -> Settled:
+        await asyncio.wait({reservation})  # a client that leaves does not stop it: it must be there to be released
+        return await self._gateway.settle(record)
 
     @property
     def settling(self) -> bool:
@@ -129,7 +162,7 @@ class Exchange:
             created_by=admitted.created_by,
             environment=admitted.environment,
             arrived_at=self.arrived_at,
-            endpoint=self.endpoint,
+            endpoint=self.endpoint.name,
             model=route.model if route else "unknown",  # never the caller's own words
             provider=route.provider if route else "none",
             provider_retention=route.retention if route else "",
@@ -146,6 +179,7 @@ class Exchange:
             at_arrival=self.at_arrival,
             epoch_at_arrival=admitted.policy.epoch,
             content=Content(prompt, tuple(self.response)) if keep else None,
+            has_reservation=self._reservation is not None,
         )
 
     def _elapsed_ms(self) -> int:

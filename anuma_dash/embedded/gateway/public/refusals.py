@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 Headers = list[tuple[bytes, bytes]]
@@ -49,12 +50,14 @@ class Refusal(Exception):
         headers = [(b"content-type", b"application/json")]
         if self.retry_after_seconds is not None:
             headers.append((b"retry-after", str(self.retry_after_seconds).encode()))
+        if self.status == 408:  # the rest of the body is not waited for
+            headers.append((b"connection", b"close"))
         if self.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         return headers
 
 
-_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_TYPES = {401: "authentication_error", 402: "billing_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 def no_key() -> Refusal:
@@ -91,6 +94,12 @@ def account_not_active(status: str) -> Refusal:
     return Refusal(403, f"account_{status}", f"This account is {status}. Its API keys do not work meanwhile.")
 
 
+def deactivated_key() -> Refusal:
+    """It stopped when its account was suspended or closed, and nobody has activated it since."""
+    message = "This API key was deactivated together with its account. It has to be activated again on the keys page."
+    return Refusal(403, "deactivated_api_key", message)
+
+
 def too_large(limit_bytes: int) -> Refusal:
     """The body is over the limit."""
     return Refusal(413, "request_too_large", f"The request body is over {limit_bytes // 2**20} MB.")
@@ -99,6 +108,44 @@ def too_large(limit_bytes: int) -> Refusal:
 def bad_body(code: str, message: str, param: str | None = None) -> Refusal:
     """The body is not what the endpoint takes."""
     return Refusal(422, code, message, param=param)
+
+
+def not_supported(param: str, message: str) -> Refusal:
+    """A wish that this gateway does not grant; `message` says why."""
+    return Refusal(422, "unsupported_parameter", f"'{param}' is not supported. {message}", param=param)
+
+
+def endpoint_not_supported(endpoints: Iterable[str]) -> Refusal:
+    """The model's provider does not have the endpoint; `endpoints` are those it has."""
+    there = ", ".join(f"/v1/{name}" for name in endpoints)
+    return Refusal(404, "endpoint_not_supported", f"This model is reached at {there} only.", param="model")
+
+
+def out_of_credit() -> Refusal:
+    """The account's credit does not reach for what this request may cost."""
+    return Refusal(402, "out_of_credit", "The account's credit does not reach for what this request may cost.")
+
+
+def rate_limited(retry_after_seconds: int) -> Refusal:
+    """The key asks too often."""
+    message = "This API key makes too many requests a minute."
+    return Refusal(429, "rate_limit_exceeded", message, retry_after_seconds=retry_after_seconds)
+
+
+def too_many_at_once() -> Refusal:
+    """The account has as many requests under way as one may."""
+    message = "This account has too many requests under way at once."
+    return Refusal(429, "too_many_at_once", message, retry_after_seconds=1)
+
+
+def conflicting_keys() -> Refusal:
+    """Two different keys in one request: nobody can say whose it is."""
+    return Refusal(401, "conflicting_api_keys", "'Authorization' and 'X-API-KEY' hold two different keys. Send one.")
+
+
+def body_too_slow() -> Refusal:
+    """The body did not arrive in time."""
+    return Refusal(408, "request_timeout", "The request body did not arrive in time.")
 
 
 def model_not_found() -> Refusal:
@@ -141,6 +188,12 @@ def provider_timed_out() -> Refusal:
 def unavailable() -> Refusal:
     """The gateway's own database does not answer."""
     return Refusal(503, "gateway_unavailable", "The gateway cannot reach its database.", retry_after_seconds=5)
+
+
+def overloaded() -> Refusal:
+    """More requests at once than the gateway can serve; nothing was sent to a provider."""
+    message = "The gateway has too much to do right now. Nothing was sent to a provider."
+    return Refusal(503, "overloaded", message, retry_after_seconds=1)
 
 
 def internal_error() -> Refusal:

@@ -1,21 +1,22 @@
-"""Passing a provider's stream through, event by event, seeing usage and words go by."""
+"""Passing the stream of a chat completion through, event by event, seeing usage and words go by."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from anuma_dash.gateway.schemas import Message
 
 from . import refusals
-from .chat import whole_text
+from .events import data_of, parse_data, unnamed_event
 from .exchange import Exchange
+from .refusals import Refusal
+from .words import whole_text
 
 DONE = b"data: [DONE]\n\n"
 
 
-class Relay:
+class ChatRelay:
     """The state of one stream."""
 
     def __init__(self, exchange: Exchange, wants_usage: bool) -> None:
@@ -23,46 +24,41 @@ class Relay:
         self._wants_usage = wants_usage
         self._words: dict[int, list[str]] = {}
         self._frame: dict[str, Any] = {}
-        self._reported: dict[str, Any] | None = None
         self._finished = False
 
     def pass_on(self, event: bytes) -> bytes | None:
-        """What the client gets for a provider's event, `None` for nothing.
-
-        Raises:
-            Refusal: the provider reported an error, or sent garbage.
-        """
-        data = _data(event)
+        """A chunk as it came, but for usage that was not asked for."""
+        data = data_of(event)
         if not data:
             return event  # a comment: keeps the connection alive
         if data == b"[DONE]":
             self._finished = True
             return None
-        chunk = _parse(data)
+        chunk = parse_data(data)
+        if chunk.get("error"):
+            raise refusals.provider_failed()
         self._exchange.first_byte()
         choices = chunk.get("choices")
         self._hear(choices if isinstance(choices, list) else [])
         self._frame = {name: chunk[name] for name in ("id", "object", "created", "model") if name in chunk}
         if not isinstance(chunk.get("usage"), dict):
             return event
-        self._reported = chunk["usage"]
-        self._exchange.take_usage(self._reported)
+        self._exchange.take_usage(chunk["usage"])
         if not choices:
             return None
-        return _event({name: value for name, value in chunk.items() if name != "usage"})
+        return unnamed_event({name: value for name, value in chunk.items() if name != "usage"})
 
     def closing(self) -> bytes:
-        """The events that end a stream: the usage if the client asked for it, and [DONE].
-
-        Raises:
-            Refusal: the provider broke off.
-        """
+        """The usage if the client asked for it, and [DONE]."""
         if not self._finished:
             raise refusals.provider_failed()
         if not self._wants_usage:
             return DONE
-        usage = self._exchange.priced_usage(self._reported)
-        return _event(self._frame | {"choices": [], "usage": usage}) + DONE
+        return unnamed_event(self._frame | {"choices": [], "usage": self._exchange.priced_usage()}) + DONE
+
+    def failure(self, refusal: Refusal) -> bytes:
+        """An error object in place of a chunk; no [DONE] follows."""
+        return unnamed_event(refusal.body())
 
     def heard(self) -> list[Message]:
         """The response so far."""
@@ -80,37 +76,12 @@ class Relay:
                 self._words.setdefault(index if isinstance(index, int) else 0, []).append(words)
 
 
-def error_event(refusal: refusals.Refusal) -> bytes:
-    """An error after the status line has gone out."""
-    return _event(refusal.body())
-
-
 def _words(delta: object) -> Iterator[str]:
     if not isinstance(delta, dict):
         return
-    if isinstance(delta.get("content"), str):
-        yield delta["content"]
+    yield from (delta[name] for name in ("reasoning_content", "content", "refusal") if isinstance(delta.get(name), str))
     calls = delta.get("tool_calls")
     for call in calls if isinstance(calls, list) else []:
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
             yield from (function[n] for n in ("name", "arguments") if isinstance(function.get(n), str))
-
-
-def _data(event: bytes) -> bytes:
-    lines = [line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")]
-    return b"\n".join(lines)
-
-
-def _parse(data: bytes) -> dict[str, Any]:
-    try:
-        chunk = json.loads(data)
-    except (ValueError, RecursionError):
-        raise refusals.provider_failed() from None
-    if not isinstance(chunk, dict) or chunk.get("error"):
-        raise refusals.provider_failed()
-    return chunk
-
-
-def _event(chunk: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(chunk).encode() + b"\n\n"

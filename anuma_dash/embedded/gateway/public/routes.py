@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from ..metering import Price
-from .chat import Order
+from ..settings import EndpointName
+from .endpoints import Order
 
 
 class Route(Protocol):
@@ -18,14 +19,22 @@ class Route(Protocol):
     provider: str
     retention: str
     training: str
+    region: str
+    endpoints: tuple[EndpointName, ...]
     price: Price
+    most_output: int
+    """How many tokens an answer may have if the request does not say, for what it may cost."""
+    total_seconds: float
+    """How long a request may take."""
 
     async def complete(self, order: Order, request_id: UUID) -> dict[str, Any]:
         """The whole answer. Raises `Refusal`."""
         ...
 
-    def stream(self, order: Order, request_id: UUID) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """The answer's server-sent events, each with its closing blank line. Leaving early cancels it.
+    def stream(self, order: Order, request_id: UUID) -> AbstractAsyncContextManager[AsyncIterator[list[bytes]]]:
+        """The answer's server-sent events, each with its closing blank line, together those that came together.
+
+        Leaving early cancels it.
 
         Entering and iterating raise `Refusal`.
         """

@@ -2,113 +2,132 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-import httpx
-
+from ..connections import Answer, Broken, Connections, Target, Times
 from ..metering import Price
 from ..settings import PricedModel, Provider
 from . import refusals
-from .chat import Order
+from .endpoints import Order
+from .refusals import Refusal
 
 _EVENT_END = re.compile(rb"\r?\n\r?\n|\r\r")
 _REFUSED_BODY = (400, 413, 415, 422)
 _DEFAULT_RETRY_SECONDS = 10
 _MAX_RETRY_SECONDS = 3600
-_CONNECT_SECONDS = 5.0
 
 
 class Upstream:
     """One model of one provider."""
 
     def __init__(
-        self, provider: Provider, model: PricedModel, client: Callable[[], httpx.AsyncClient], max_bytes: int
+        self, provider: Provider, model: PricedModel, connections: Callable[[], Connections], max_bytes: int
     ) -> None:
         self.model = model.id
         self.provider = provider.name
         self.retention = provider.retention
         self.training = provider.training
+        self.region = provider.region
+        self.endpoints = model.endpoints or provider.endpoints
         self.price = Price(model.input_micro_usd_per_million, model.output_micro_usd_per_million, "configuration")
+        self.most_output = model.max_output_tokens
+        self.total_seconds = provider.total_timeout_seconds
         self._upstream_id = model.upstream_id or model.id
-        self._url = f"{provider.base_url}/chat/completions"
-        self._authorization = f"Bearer {provider.api_key.get_secret_value()}"
-        self._timeout = httpx.Timeout(provider.timeout_seconds, connect=_CONNECT_SECONDS)
-        self._client = client
+        self._headers = [
+            (b"authorization", f"Bearer {provider.api_key.get_secret_value()}".encode()),
+            (b"content-type", b"application/json"),
+            (b"user-agent", b"anuma-gateway"),
+            (b"accept-encoding", b"identity"),
+        ]
+        self._targets = {name: Target.of(f"{provider.base_url}/{name}") for name in self.endpoints}
+        self._limits = _Limits(
+            provider.connect_timeout_seconds,
+            provider.first_byte_timeout_seconds or provider.timeout_seconds,
+            provider.timeout_seconds,
+            provider.total_timeout_seconds,
+        )
+        self._connections = connections
         self._max_bytes = max_bytes
 
     async def complete(self, order: Order, request_id: UUID) -> dict[str, Any]:
         """The whole answer."""
-        body = order.body | {"model": self._upstream_id}
-        with _provider_errors():
-            async with self._post(body) as response, aclosing(_bytes(response)) as chunks:
-                data = bytearray()
-                async for chunk in chunks:
-                    data += chunk
-                    if len(data) > self._max_bytes:
-                        raise refusals.provider_failed()
+        with _provider_errors(), closing(await self._post(order)) as response:
+            data = bytearray()
+            while part := await response.read():
+                data += part
+                if len(data) > self._max_bytes:
+                    raise refusals.provider_failed()
         try:
             answer = json.loads(data)
         except (ValueError, RecursionError):
             raise refusals.provider_failed() from None
-        if not isinstance(answer, dict) or not isinstance(answer.get("choices"), list):
+        if not isinstance(answer, dict) or not order.endpoint.is_answer(answer):
             raise refusals.provider_failed()
         return answer
 
     @asynccontextmanager
-    async def stream(self, order: Order, request_id: UUID) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The answer's events. The provider is always asked for the usage."""
-        options = (order.body.get("stream_options") or {}) | {"include_usage": True}
-        body = order.body | {"model": self._upstream_id, "stream_options": options}
-        with _provider_errors():
-            async with self._post(body) as response, aclosing(self._events(response)) as events:
+    async def stream(self, order: Order, request_id: UUID) -> AsyncIterator[AsyncIterator[list[bytes]]]:
+        """The answer's events, together those that came together."""
+        with _provider_errors(), closing(await self._post(order)) as response:
+            async with aclosing(self._events(response)) as events:
                 yield events
 
-    @asynccontextmanager
-    async def _post(self, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
-        request = self._client().stream(
-            "POST",
-            self._url,
-            content=json.dumps(body).encode(),
-            headers={"authorization": self._authorization, "content-type": "application/json"},
-            timeout=self._timeout,
-        )
-        async with request as response:
+    async def _post(self, order: Order) -> Answer:
+        """Send, and give the answer. The silence before its first byte includes the status line."""
+        body = json.dumps(order.endpoint.upstream_body(order) | {"model": self._upstream_id}).encode()
+        target = self._targets[order.endpoint.name]
+        response = await self._connections().post(target, self._headers, body, self._limits.begin())
+        try:
             _check(response)
-            yield response
+        except Refusal:
+            response.close()
+            raise
+        return response
 
-    async def _events(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    async def _events(self, response: Answer) -> AsyncGenerator[list[bytes], None]:
         pending = b""
-        async with aclosing(_bytes(response)) as chunks:
-            async for chunk in chunks:
-                pending += chunk
-                start = 0
-                for end in _EVENT_END.finditer(pending):
-                    yield pending[start : end.end()]
-                    start = end.end()
-                pending = pending[start:]
-                if len(pending) > self._max_bytes:
-                    raise refusals.provider_failed()
+        while chunk := await response.read():
+            pending += chunk
+            ends = [0, *(found.end() for found in _EVENT_END.finditer(pending))]
+            if len(ends) > 1:
+                yield [pending[start:end] for start, end in pairwise(ends)]
+            pending = pending[ends[-1] :]
+            if len(pending) > self._max_bytes:
+                raise refusals.provider_failed()
         if pending.strip():
-            yield pending + b"\n\n"
+            yield [pending + b"\n\n"]
 
 
-async def _bytes(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    async for chunk in response.aiter_bytes():
-        yield chunk
+@dataclass(frozen=True)
+class _Limits:
+    """How long a provider may take, in seconds."""
+
+    connect: float
+    first_byte: float
+    silence: float
+    total: float
+
+    def begin(self) -> Times:
+        """The limits of a request that begins now."""
+        now = asyncio.get_running_loop().time()
+        return Times(self.connect, self.silence, now + self.first_byte, now + self.total)
 
 
-def _check(response: httpx.Response) -> None:
-    if response.status_code == 200:
+def _check(response: Answer) -> None:
+    if response.status == 200:
         return
-    if response.status_code == 429:
-        raise refusals.provider_limited(_retry_after(response.headers.get("retry-after", "")))
-    if response.status_code in _REFUSED_BODY:
-        raise refusals.provider_refused(response.status_code)
+    if response.status == 429:
+        raise refusals.provider_limited(_retry_after(response.header(b"retry-after")))
+    if response.status in _REFUSED_BODY:
+        raise refusals.provider_refused(response.status)
     raise refusals.provider_failed()
 
 
@@ -122,7 +141,7 @@ def _retry_after(value: str) -> int:
 def _provider_errors() -> Iterator[None]:
     try:
         yield
-    except httpx.TimeoutException:
+    except TimeoutError:
         raise refusals.provider_timed_out() from None
-    except (httpx.HTTPError, httpx.StreamError, UnicodeError):
+    except Broken:
         raise refusals.provider_failed() from None

@@ -1,10 +1,12 @@
-"""`POST /v1/chat/completions`: the hot path."""
+"""A metered request from its arrival to its row: the hot path, the same for every endpoint."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
@@ -16,12 +18,11 @@ from . import refusals
 from .admission import admit, presented_key
 from .answers import send_all, send_refusal
 from .catalog import Catalog
-from .chat import Order, parse_order, response_messages
+from .endpoints import Endpoint, Order, Relay, StreamingEndpoint
 from .exchange import CANCELED_STATUS, Exchange
+from .rates import Rates, Shares
 from .refusals import Refusal
-from .relay import Relay, error_event
 
-ENDPOINT = "chat/completions"
 _EVENT_STREAM = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -30,15 +31,18 @@ _EVENT_STREAM = [
 
 
 class ClientGone(Exception):
-    """The client closed its connection."""
+    """The client closed its connection, or takes nothing of its answer any more."""
 
 
-class ChatCompletions:
-    """The endpoint, an ASGI application."""
+class Metered:
+    """One endpoint, an ASGI application."""
 
-    def __init__(self, gateway: Gateway, catalog: Catalog) -> None:
+    def __init__(self, gateway: Gateway, catalog: Catalog, rates: Rates, shares: Shares, endpoint: Endpoint) -> None:
         self._gateway = gateway
         self._catalog = catalog
+        self._rates = rates
+        self._shares = shares
+        self.endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -46,7 +50,7 @@ class ChatCompletions:
         arrived_at = gateway.now()
         try:
             presented = presented_key(headers)
-            admitted = await gateway.in_thread(lambda: admit(gateway.stores.main, presented, arrived_at))
+            admitted = await gateway.look_up(lambda: admit(gateway.stores.main, presented, arrived_at))
         except Refusal as refusal:
             await send_refusal(send, refusal)
             return
@@ -55,18 +59,33 @@ class ChatCompletions:
             admitted,
             scope["state"]["request_id"],
             arrived_at,
-            ENDPOINT,
-            store_header=headers.get("x-anuma-store"),
+            self.endpoint,
+            store_headers=headers.getlist("x-anuma-store"),
         )
-        await self._until_gone(exchange, headers, receive, send)
+        with suppress(ClientGone):  # it left while it was told of a refusal
+            await self._until_gone(exchange, headers, receive, self._patiently(send))
+
+    def _patiently(self, send: Send) -> Send:
+        seconds = self._gateway.settings.stalled_seconds
+
+        async def sending(message: Message) -> None:
+            try:
+                async with asyncio.timeout(seconds):
+                    await send(message)
+            except TimeoutError:
+                raise ClientGone from None
+
+        return sending
 
     async def _until_gone(self, exchange: Exchange, headers: Headers, receive: Receive, send: Send) -> None:
         try:
             if exchange.admitted.refusal is not None:
                 raise exchange.admitted.refusal
-            body = await _read_body(headers, receive, self._gateway.settings.max_body_bytes)
-            work = asyncio.ensure_future(self._answer(exchange, body, send))
-            await _race(work, receive)
+            if wait_seconds := self._rates.take(exchange.admitted.key_id):
+                raise refusals.rate_limited(wait_seconds)
+            with self._shares.one(exchange.admitted.account):
+                body = await self._body(headers, receive)
+                await _while_there(self._answer(exchange, body, send), receive)
         except Refusal as refusal:
             await _fail(exchange, refusal, send)
         except ClientGone:
@@ -81,12 +100,21 @@ class ChatCompletions:
                 await exchange.settle("failed", 500, "internal_error")
             raise
 
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        settings = self._gateway.settings
+        try:
+            async with asyncio.timeout(settings.body_seconds):
+                return await _read_body(headers, receive, settings.max_body_bytes)
+        except TimeoutError:
+            raise refusals.body_too_slow() from None
+
     async def _answer(self, exchange: Exchange, body: bytes, send: Send) -> None:
-        order = parse_order(body)
+        order = self.endpoint.parse(body)
         exchange.order = order
-        exchange.route = self._catalog.route(order.model, exchange.admitted.environment)
-        if order.stream:
-            await self._stream(exchange, order, send)
+        exchange.route = self._catalog.route(order, exchange.admitted.environment)
+        await exchange.reserve()
+        if order.streams is not None:
+            await self._stream(exchange, order, order.streams, send)
         else:
             await self._complete(exchange, order, send)
 
@@ -96,19 +124,18 @@ class ChatCompletions:
         headers = [(b"content-type", b"application/json"), *_policy_headers(settled.epoch, stored)]
         await send_all(send, 200, headers, json.dumps(answer).encode())
 
-    async def _stream(self, exchange: Exchange, order: Order, send: Send) -> None:
+    async def _stream(self, exchange: Exchange, order: Order, endpoint: StreamingEndpoint, send: Send) -> None:
         assert exchange.route is not None
-        relay = Relay(exchange, order.wants_usage)
+        relay = exchange.relay = endpoint.relay(exchange, order)
         exchange.sent_to_provider = True
         try:
-            async with exchange.route.stream(order, exchange.id) as events:
+            async with exchange.route.stream(order, exchange.id) as batches:
                 stored = "pending" if exchange.may_store else "false"
                 headers = [*_EVENT_STREAM, *_policy_headers(exchange.admitted.policy.epoch, stored)]
                 exchange.status_sent = 200
                 await send({"type": "http.response.start", "status": 200, "headers": headers})
-                async for event in events:
-                    if (passed := relay.pass_on(event)) is not None:
-                        await send({"type": "http.response.body", "body": passed, "more_body": True})
+                async for events in batches:
+                    await _pass_on(relay, events, send)
         finally:
             exchange.response = relay.heard()
         closing = relay.closing()
@@ -122,33 +149,57 @@ async def complete(exchange: Exchange, order: Order) -> tuple[dict[str, object],
     exchange.sent_to_provider = True
     answer = await exchange.route.complete(order, exchange.id)
     exchange.first_byte()
-    exchange.response = list(response_messages(answer))
+    exchange.response = order.endpoint.messages(answer)
     exchange.take_usage(answer.get("usage"))
-    reported = answer.get("usage")
-    answer["usage"] = exchange.priced_usage(reported if isinstance(reported, dict) else None)
+    answer["usage"] = exchange.priced_usage()
     return answer, await exchange.settle("completed", 200)
 
 
 async def _fail(exchange: Exchange, refusal: Refusal, send: Send) -> None:
     settled = await exchange.settle("failed", refusal.status, refusal.code)
-    if exchange.status_sent is None:
+    if exchange.relay is None or exchange.status_sent is None:
         await send_refusal(send, refusal, _policy_headers(settled.epoch, "false"))
     else:
-        await send({"type": "http.response.body", "body": error_event(refusal)})
+        await send({"type": "http.response.body", "body": exchange.relay.failure(refusal)})
 
 
-async def _race(work: asyncio.Future[None], receive: Receive) -> None:
-    """Work until done, or until the client leaves, whichever is first; then the work is canceled."""
-    gone = asyncio.ensure_future(_wait_until_gone(receive))
+async def _pass_on(relay: Relay, events: list[bytes], send: Send) -> None:
+    """Send what came together together, also what came before an error."""
+    passed = bytearray()
     try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            return await work
-        raise ClientGone
+        for event in events:
+            passed += relay.pass_on(event) or b""
     finally:
-        for task in (work, gone):
-            task.cancel()
-        await asyncio.gather(work, gone, return_exceptions=True)
+        if passed:
+            await send({"type": "http.response.body", "body": bytes(passed), "more_body": True})
+
+
+async def _while_there(work: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """Work until done, or until the client leaves, whichever is first; then the work is canceled.
+
+    Raises:
+        ClientGone: it left.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    left = False
+
+    def cancel(_watch: asyncio.Task[None]) -> None:
+        nonlocal left
+        left = True
+        task.cancel()
+
+    watch = asyncio.ensure_future(_wait_until_gone(receive))
+    watch.add_done_callback(cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not left or task.uncancel():
+            raise
+        raise ClientGone from None
+    finally:
+        watch.remove_done_callback(cancel)
+        watch.cancel()
 
 
 async def _wait_until_gone(receive: Receive) -> None:

@@ -1,0 +1,77 @@
+"""Support access: what a customer allows staff to see, and the sessions in which staff look (PRODUCT.md, 15 rules)."""
+
+from anuma_dash.domain.support.grants import (
+    approve_request,
+    decline_request,
+    end_support_access,
+    end_support_session,
+    grant_access,
+    revoke_grant,
+)
+from anuma_dash.domain.support.letters import deciders
+from anuma_dash.domain.support.models import (
+    ASK_LIFETIME,
+    EMERGENCY_HOURS,
+    IDLE,
+    LONGEST_SESSION,
+    MOST_HOURS,
+    SCOPES,
+    SupportGrant,
+    SupportSession,
+)
+from anuma_dash.domain.support.sessions import (
+    SUPPORT_SESSION,
+    WHY,
+    acting,
+    end_session,
+    find_support_session,
+    live_sessions_of,
+    note_page,
+    open_support_session,
+    sessions_of,
+    stop_support_session,
+    why_over,
+)
+from anuma_dash.domain.support.staff import (
+    approve_emergency,
+    ask_for_access,
+    ask_for_emergency,
+    emergencies_waiting,
+    grants_for_staff,
+    refusal_of_target,
+)
+
+__all__ = [
+    "ASK_LIFETIME",
+    "EMERGENCY_HOURS",
+    "IDLE",
+    "LONGEST_SESSION",
+    "MOST_HOURS",
+    "SCOPES",
+    "SUPPORT_SESSION",
+    "WHY",
+    "SupportGrant",
+    "SupportSession",
+    "acting",
+    "approve_emergency",
+    "approve_request",
+    "ask_for_access",
+    "ask_for_emergency",
+    "deciders",
+    "decline_request",
+    "emergencies_waiting",
+    "end_session",
+    "end_support_access",
+    "end_support_session",
+    "find_support_session",
+    "grant_access",
+    "grants_for_staff",
+    "live_sessions_of",
+    "note_page",
+    "open_support_session",
+    "refusal_of_target",
+    "revoke_grant",
+    "sessions_of",
+    "stop_support_session",
+    "why_over",
+]

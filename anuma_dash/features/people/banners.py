@@ -1,0 +1,47 @@
+"""What members see at the top of their pages: that a control was switched on; that an owner is about to be added."""
+
+from __future__ import annotations
+
+from flask import request, url_for
+from sqlalchemy.orm import Session
+
+from anuma_dash.domain.control_notices import standing_notices
+from anuma_dash.domain.controls import CONTROLS
+from anuma_dash.domain.owner_recovery import open_recovery
+from anuma_dash.identity import Account, Actor, Permission
+from anuma_dash.web.banners import Banner
+
+RECOVERY_PAGES = ("people", "account", "overview")
+
+
+def banners(tx: Session, actor: Actor, account: Account) -> list[Banner]:
+    """The banners of this member on this page."""
+    found = _recovery(tx, actor, account) if request.blueprint in RECOVERY_PAGES else []
+    assert actor.user_id is not None
+    for notice in standing_notices(tx, account.id, actor.user_id):
+        control = CONTROLS[notice.control]
+        found.append(
+            Banner(
+                "info",
+                f"{control.label} was switched on in {account.name}",
+                f"{notice.switched_on_by} did it. {control.description} The gateway confirmed it; it came into effect",
+                at=notice.in_effect_at,
+                link=("Data controls", url_for("data_controls.index")),
+                act=("Dismiss", url_for("people.create_dismissal", notice_id=notice.id)),
+            )
+        )
+    return found
+
+
+def _recovery(tx: Session, actor: Actor, account: Account) -> list[Banner]:
+    row = open_recovery(tx, account.id)
+    if row is None:
+        return []
+    stop = None
+    if actor.may(Permission.STOP_RECOVERY):
+        stop = ("Stop this", url_for("people.create_recovery_stop", recovery_id=row.id))
+    if row.state == "asked":
+        text = f"Staff asked for it: “{row.reason}” Two administrators of the service have not approved it yet. Asked"
+        return [Banner("wait", f"{row.new_owner_email} may become an owner", text, at=row.asked_at, act=stop)]
+    text = f"Staff were told: “{row.reason}” Two administrators of the service approved it. It happens on"
+    return [Banner("stop", f"{row.new_owner_email} becomes an owner", text, at=row.effective_at, act=stop)]

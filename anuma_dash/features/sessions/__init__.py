@@ -1,0 +1,5 @@
+"""Sessions: where a person is signed in."""
+
+from flask import Blueprint
+
+blueprint = Blueprint("sessions", __name__)

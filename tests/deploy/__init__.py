@@ -1,0 +1,1 @@
+"""What runs in production, run here: the files of deploy/ and the commands of docs/operations.md."""
