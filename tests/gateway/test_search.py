@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import signal
@@ -12,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 
 from anuma_dash.embedded.gateway import scanner, search
+from anuma_dash.embedded.gateway.logs import Log
 from anuma_dash.embedded.gateway.search import Search
 from tests.gateway.conftest import finished
 from tests.gateway.test_deletions import delete
@@ -65,6 +68,19 @@ def test_the_gateway_opens_no_database_file_itself(running, dashboard):
         (running.settings.instance / "watched").touch()
     assert any("watched" in name for name in seen), "it is seen when a file is opened"
     assert [name for name in seen if ".sqlite" in name] == []
+
+
+def test_the_log_keeps_its_control_strings_whatever_level_the_process_has_set(tmp_path):
+    """The command line shows warnings only; a gateway in the same process would else never prove its search."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    try:
+        log = Log(tmp_path / "gateway.log", to_stderr=False)
+        log.info("search_control", planted="control-1")
+        log.close()
+    finally:
+        structlog.configure(**before)
+    assert "control-1" in (tmp_path / "gateway.log").read_text()
 
 
 @pytest.fixture

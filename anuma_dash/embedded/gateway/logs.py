@@ -35,6 +35,9 @@ class Log:
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.JSONRenderer(),
             ],
+            # Its own, not what the process configured: a level set there would drop lines that a search must find.
+            wrapper_class=structlog.BoundLogger,
+            context_class=dict,
         ).bind()
 
     def info(self, event: str, **fields: object) -> None:
