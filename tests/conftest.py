@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -9,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from joserfc.jwk import ECKey
 from playwright.sync_api import Browser as Chromium
 
@@ -24,6 +28,10 @@ from tests.fragments import checked_against_their_pages
 from tests.mailserver import MailboxOfTests, mail_server
 from tests.servers import serve
 from tests.world import Clock, GatewayServer, World, make_settings
+
+# A busy machine is not a slow function: how long an example takes is measured in benchmarks.
+hypothesis_settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("here")
 
 
 @pytest.hookimpl(trylast=True)
@@ -94,6 +102,17 @@ def fragments_match_their_pages() -> Iterator[None]:
     """Every fragment that htmx gets in any test is compared with its whole page."""
     with checked_against_their_pages():
         yield
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A command or an application that a test makes configures the logs of the whole process: only for that test."""
+    configured, handlers, level = structlog.get_config(), logging.root.handlers[:], logging.root.level
+    yield
+    structlog.configure(**configured)
+    structlog.contextvars.clear_contextvars()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 @pytest.fixture

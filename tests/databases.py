@@ -69,7 +69,7 @@ class Postgres:
 def postgres_missing() -> str | None:
     """What keeps the tests from using PostgreSQL; None if nothing does."""
     try:
-        with psycopg.connect(_dsn(make_url(POSTGRES_URL)), connect_timeout=3):
+        with psycopg.connect(_dsn(make_url(POSTGRES_URL)), connect_timeout=30):
             return None
     except psycopg.OperationalError as error:
         return f"PostgreSQL cannot be reached at ANUMA_TEST_POSTGRES ({type(error).__name__})"

@@ -18,7 +18,7 @@ from typing import IO
 import httpx
 
 ROOT = Path(__file__).parent.parent
-READY_SECONDS = 60
+READY_SECONDS = 180
 
 
 def free_port() -> int:
@@ -57,7 +57,7 @@ class Process:
     def kill(self) -> None:
         """End it as a power cut would (SIGKILL)."""
         self.popen.send_signal(signal.SIGKILL)
-        self.popen.wait(10)
+        self.popen.wait(30)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -73,7 +73,7 @@ class Process:
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGINT)
         try:
-            return self.popen.wait(20)
+            return self.popen.wait(60)
         except subprocess.TimeoutExpired:
             self.kill()
             raise

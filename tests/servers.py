@@ -10,8 +10,8 @@ from typing import Any
 
 import uvicorn
 
-_START_SECONDS = 20.0
-_STOP_SECONDS = 20.0
+_START_SECONDS = 60.0
+_STOP_SECONDS = 60.0
 
 
 class _Server(uvicorn.Server):

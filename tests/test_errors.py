@@ -202,8 +202,7 @@ class TestLogs:
         written = io.StringIO()
         with redirect_stderr(written):
             logs.configure("DEBUG", "web")
-        yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
-        structlog.reset_defaults()
+        return lambda: [json.loads(line) for line in written.getvalue().splitlines()]
 
     def test_a_request_is_one_line_that_can_be_found_by_its_id(self, world, lines):
         browser = world.browser(world.olive).visit("/signed-out")

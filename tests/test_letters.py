@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 from string import Template
 
@@ -97,7 +98,7 @@ def plain(text: str) -> str:
 def test_a_letter(world, letter):
     values = values_of(letter)
     with world.db.transaction() as tx:
-        until = world.clock.now.replace(year=world.clock.now.year + 1)
+        until = world.clock.now + timedelta(days=365)
         row = mail.write_to(
             tx,
             world.settings,
@@ -150,7 +151,7 @@ def test_what_a_letter_says_is_sealed_until_it_is_sent(world):
     with world.db.transaction() as tx:
         now = world.clock.now
         values = dict.fromkeys(("code", "until", "asked_at", "device", "support_email"), "4071 1122")
-        until = now.replace(year=now.year + 1)
+        until = now + timedelta(days=365)
         mail.write_to(
             tx, world.settings, "a@b.example", mail.CONFIRMATION_CODE, {"name": "A", **values}, now=now, until=until
         )

@@ -26,7 +26,7 @@ def redis_url() -> Iterator[str]:
     """A Redis that answers, its test database emptied."""
     parts = urlsplit(REDIS)
     with socket.socket() as probe:
-        probe.settimeout(2)
+        probe.settimeout(30)
         if probe.connect_ex((parts.hostname, parts.port)) != 0:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no Redis answers at {parts.netloc}")
     with redis.Redis.from_url(REDIS) as client:

@@ -50,8 +50,7 @@ def written(world):
     stream = io.StringIO()
     with redirect_stderr(stream):
         logs.configure("DEBUG", "web")
-    yield stream
-    structlog.reset_defaults()
+    return stream
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:

@@ -261,11 +261,11 @@ def test_a_huge_answer_is_left_while_it_is_still_being_sent():
 
 @pytest.mark.parametrize("outer", [False, True])
 def test_an_answer_in_drops_ends_at_the_deadline(outer, monkeypatch):
-    drops = [b"HTTP/1.1 200 OK\r\nContent-Length: 150\r\n\r\n", *[b"x"] * 150]
-    monkeypatch.setattr(outbound, "DEADLINE_SECONDS", 60.0 if outer else 0.2)
+    drops = [b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", *[b"x"] * 500]
+    monkeypatch.setattr(outbound, "DEADLINE_SECONDS", 60.0 if outer else 1.0)
     with (
         serving(*drops, pause=0.02) as server,
-        deadline(0.2 if outer else 60),
+        deadline(1.0 if outer else 60),
         pytest.raises(OutboundError, match="too slow"),
     ):
         ask(server)

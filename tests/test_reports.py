@@ -7,7 +7,6 @@ import json
 from contextlib import redirect_stderr
 
 import pytest
-import structlog
 from flask import Flask
 
 from anuma_dash import logs
@@ -49,8 +48,7 @@ def lines(world):
     written = io.StringIO()
     with redirect_stderr(written):
         logs.configure("WARNING", "web")
-    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
-    structlog.reset_defaults()
+    return lambda: [json.loads(line) for line in written.getvalue().splitlines()]
 
 
 def send(world, sent, kind="application/reports+json", **headers):

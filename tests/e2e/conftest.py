@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.chromium import Watch, find_chromium, new_context
 from tests.processes import Stack, stack
+
+# A busy test machine is not a slow page.
+expect.set_options(timeout=30_000)
+BUDGET_SECONDS = "5"
 
 
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Everything, started by the command that `make run` uses."""
     find_chromium()
-    with stack(tmp_path_factory.mktemp("product")) as found:
+    with stack(tmp_path_factory.mktemp("product"), ANUMA_GATEWAY_BUDGET_SECONDS=BUDGET_SECONDS) as found:
         found.start_everything()
         yield found
 

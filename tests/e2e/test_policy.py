@@ -49,7 +49,7 @@ def test_a_violated_policy_fails_a_browser_test_and_is_counted(product: Stack, b
     assert any("TrustedHTML" in fault for fault in watch.faults)
 
     def figures() -> str:
-        return httpx.get(f"{product.dashboard}/metrics", timeout=5, trust_env=False).text
+        return httpx.get(f"{product.dashboard}/metrics", timeout=30, trust_env=False).text
 
     for directive in ("img-src", "require-trusted-types-for"):
         line = f'anuma_security_reports_total{{directive="{directive}",type="csp-violation"}}'

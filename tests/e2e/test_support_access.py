@@ -75,7 +75,7 @@ def _see_and_end(olive: Page) -> None:
     expect(olive.locator("#inside")).to_contain_text(SAM)
     expect(olive.locator("#inside")).to_contain_text("A call about keys")
     _menu(olive, "Activity")
-    expect(olive.get_by_role("list", name="Today")).to_contain_text(f"{SAM} opened API keys at /keys")
+    expect(olive.locator("#activity-list")).to_contain_text(f"{SAM} opened API keys at /keys")
     _menu(olive, "Support access")
     olive.get_by_role("button", name="End now").click()
     expect(olive.locator("#inside")).to_contain_text("Nobody of support is inside this account.")

@@ -196,7 +196,7 @@ def _without_the_gateway(page: Page, product: Stack) -> Iterator[Stop]:
         page.goto(f"{at}/data-controls/prompt-logging/edit")
         page.get_by_role("checkbox").check()
         page.get_by_role("button", name="Switch it on").click()
-        expect(page.get_by_text("Turning on, not confirmed yet")).to_be_visible(timeout=15_000)
+        expect(page.get_by_text("Turning on, not confirmed yet")).to_be_visible(timeout=60_000)
         yield from addresses(
             at,
             {

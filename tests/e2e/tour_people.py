@@ -58,7 +58,7 @@ def _invite(page: Page, at: str, address: str, role: str) -> None:
 
 def _mailed_link(page: Page, product: Stack) -> str:
     mailbox = f"{product.sandbox}/mailbox"
-    wait_until(lambda: GUEST_ADDRESS in httpx.get(mailbox, trust_env=False).text, "the invitation arrives")
+    wait_until(lambda: GUEST_ADDRESS in httpx.get(mailbox, timeout=30, trust_env=False).text, "the invitation arrives")
     page.goto(mailbox)
     page.locator(f"a:has-text('invites you'):has-text('{GUEST_ADDRESS}')").first.click()
     found = re.search(r"/invitations/[\w-]+", page.locator("pre").first.inner_text())

@@ -92,7 +92,7 @@ class Running:
 
 def _postgres_missing() -> str | None:
     try:
-        with psycopg.connect(_dsn(POSTGRES), connect_timeout=3):
+        with psycopg.connect(_dsn(POSTGRES), connect_timeout=30):
             return None
     except psycopg.OperationalError as error:
         return f"PostgreSQL cannot be reached ({type(error).__name__}); set ANUMA_TEST_POSTGRES"

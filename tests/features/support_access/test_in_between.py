@@ -75,7 +75,7 @@ def test_a_page_that_was_recorded_before_the_revocation_is_drawn_and_listed_and_
         # By somebody else, in a web process of their own: what this request is looking at does not hold them up.
         with ThreadPoolExecutor(1) as pool:
             act = (context, world.olive.actor, world.northwind, grant.id)
-            assert pool.submit(support.revoke_grant, *act).result(timeout=10) == 1
+            assert pool.submit(support.revoke_grant, *act).result(timeout=60) == 1
         return keys(*args, **more)
 
     with monkeypatch.context() as patched:
