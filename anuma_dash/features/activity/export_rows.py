@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from anuma_dash.audit import AuditDetail, AuditEntry
+from anuma_dash.audit import AuditDetail, AuditEntry, chained
 from anuma_dash.domain import activity_words as words
 from anuma_dash.features.activity import service
 from anuma_dash.features.activity.models import ActivityExport
@@ -114,16 +114,7 @@ def _link(entry: AuditEntry, detail: AuditDetail | None, erased_before: datetime
     known = detail if erased_before is None or entry.at >= erased_before else None
     return {
         "type": "entry",
-        "chain": str(entry.chain),
-        "number": entry.number,
-        "at": entry.at.isoformat(timespec="microseconds"),
-        "event": entry.event,
-        "actor_kind": entry.actor_kind,
-        "actor_id": str(entry.actor_id) if entry.actor_id else None,
-        "support_session_id": str(entry.support_session_id) if entry.support_session_id else None,
-        "request_id": entry.request_id,
-        "commitment": entry.commitment,
-        "previous": entry.previous_hash,
+        **chained(entry),
         "hash": entry.hash,
         "salt": known.salt if known else None,
         "body": known.body if known else None,
