@@ -86,7 +86,7 @@ WITHOUT_FLASK = [
     *(PACKAGE / f"{name}.py" for name in ("db", "errors", "identity", "production", "settings", "workflows")),
     *modules("audit/*.py"),
     *modules("domain/**/*.py"),
-    *modules("gateway/*.py"),
+    *modules("gateway/**/*.py"),
     *(path for name in ("service", "models", "workflows") for path in modules(f"features/*/{name}.py")),
 ]
 

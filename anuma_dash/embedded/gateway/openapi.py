@@ -1,4 +1,4 @@
-"""The two contracts as OpenAPI 3.1. They are checked in beside `anuma_dash/gateway/schemas.py`."""
+"""The two contracts as OpenAPI 3.1. They are checked in beside `anuma_dash/gateway/schemas/`."""
 
 from __future__ import annotations
 

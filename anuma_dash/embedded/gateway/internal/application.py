@@ -29,7 +29,7 @@ def internal_api() -> FastAPI:
     app = FastAPI(
         title="Anuma gateway, internal API",
         version=CONTRACT_VERSION,
-        description="What the dashboard asks of the gateway. Generated from anuma_dash/gateway/schemas.py.",
+        description="What the dashboard asks of the gateway. Generated from anuma_dash/gateway/schemas.",
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
