@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from anuma_dash.audit import PERSON
 from anuma_dash.db import Base
-from anuma_dash.domain.data_register import CATEGORIES, Category, Counted
-from anuma_dash.domain.data_tags import fields_of
+from anuma_dash.domain.data_register import CATEGORIES, Category, Counted, fields_of
 from anuma_dash.gateway.schemas import InventoryRow
 from anuma_dash.identity import User
 from anuma_dash.names import fold_address

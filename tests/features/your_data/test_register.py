@@ -7,8 +7,7 @@ from sqlalchemy import Column, MetaData, String, Table
 
 from anuma_dash import features
 from anuma_dash.db import Base
-from anuma_dash.domain.data_register import BY_NAME, CATEGORIES
-from anuma_dash.domain.data_tags import TAGS, Personal, faults_of, fields_of
+from anuma_dash.domain.data_register import BY_NAME, CATEGORIES, TAGS, Personal, faults_of, fields_of
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,9 +30,9 @@ def test_a_new_column_and_one_that_is_gone_are_found_and_the_message_says_what_t
         Table(table.name, there, *[one for one in columns if one.name != "language"], *more)
 
     assert list(faults_of(there)) == [
-        'users.shoe_size is in no category: in anuma_dash/domain/data_tags.py, TAGS["users"], add "shoe_size": '
-        'Personal("<category>", "<words for people>") or NotPersonal("<why not>")',
-        'users.language is gone: take it out of TAGS["users"] in anuma_dash/domain/data_tags.py',
+        'users.shoe_size is in no category: in anuma_dash/domain/data_register/person.py, TAGS["users"], '
+        'add "shoe_size": Personal("<category>", "<words for people>") or NotPersonal("<why not>")',
+        'users.language is gone: take it out of TAGS["users"] in anuma_dash/domain/data_register/person.py',
     ]
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anuma_dash.domain.data_register import CATEGORIES, SESSIONS_KEPT
-from anuma_dash.domain.data_tags import fields_of
+from anuma_dash.domain.data_register import CATEGORIES, SESSIONS_KEPT, fields_of
 from anuma_dash.identity import SignUpRequest
 from anuma_dash.mail import Mail
 from tests.examples import make_belongings
