@@ -7,8 +7,7 @@ from uuid import UUID
 import pytest
 
 from anuma_dash.audit import AuditEntry
-from anuma_dash.domain import controls
-from anuma_dash.domain.controls import ControlChange
+from anuma_dash.domain.controls import ControlChange, settling
 from anuma_dash.errors import GatewayUnavailable
 from anuma_dash.gateway import schemas
 from anuma_dash.gateway.client import Gateway
@@ -154,7 +153,7 @@ def test_a_superseded_change_never_claims_anything(world, logging_on, monkeypatc
     monkeypatch.setattr(Gateway, "put_controls", real)
     world.break_gateway()
     second = switch(world, world.olive, True)
-    controls._note_answer(context, first.id, first.attempt, late[0])
+    settling._note_answer(context, first.id, first.attempt, late[0])
     rows = world.rows(ControlChange)
     assert [row.outcome for row in rows] == ["in_effect", "superseded", "pending"]
     page = world.browser(world.olive).visit("/data-controls")
@@ -169,7 +168,7 @@ def test_a_stale_attempt_writes_nothing(world, logging_on):
     attempt = world.rows(ControlChange)[-1].attempt
     assert attempt > change.attempt
     world.mend_gateway()
-    controls.settle_change(world.services.context, change.id, change.attempt)
+    settling.settle_change(world.services.context, change.id, change.attempt)
     row = world.rows(ControlChange)[-1]
     assert (row.outcome, row.attempt) == ("pending", attempt)
 
