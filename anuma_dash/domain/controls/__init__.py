@@ -8,14 +8,17 @@ from anuma_dash.domain.controls.catalogue import CONTROLS, Control, find_control
 from anuma_dash.domain.controls.models import ControlChange, Standing, last_confirmed, latest_change, standing
 from anuma_dash.domain.controls.requesting import ask_again, keep_stored_items, request_control
 from anuma_dash.domain.controls.settling import CONTROL_CHANGE, settle_change
+from anuma_dash.domain.controls.states import ControlState, control_state
 
 __all__ = [
     "CONTROLS",
     "CONTROL_CHANGE",
     "Control",
     "ControlChange",
+    "ControlState",
     "Standing",
     "ask_again",
+    "control_state",
     "find_control",
     "keep_stored_items",
     "last_confirmed",

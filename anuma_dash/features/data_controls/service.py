@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session
 
 from anuma_dash.audit import Event, record
 from anuma_dash.db import owned
-from anuma_dash.domain.controls import CONTROLS, Control, ControlChange, Standing, standing
+from anuma_dash.domain.controls import CONTROLS, Control, ControlChange, ControlState, Standing, control_state, standing
 from anuma_dash.errors import GatewayError, GatewayRefused, GatewayUnavailable, Invalid, NotFound
 from anuma_dash.features.data_controls.models import ControlTest
-from anuma_dash.features.data_controls.states import ControlState, control_state
 from anuma_dash.gateway import schemas
 from anuma_dash.identity import Actor, Permission, lock_account
 from anuma_dash.workflows import Context

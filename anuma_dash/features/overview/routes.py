@@ -7,10 +7,9 @@ from typing import Any
 from flask import current_app, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from anuma_dash.errors import GatewayError
+from anuma_dash.domain.controls import ControlState
 from anuma_dash.features import attention_hooks
 from anuma_dash.features.overview import blueprint, presentation, service
-from anuma_dash.features.overview.service import LoggingState
 from anuma_dash.gateway.schemas import Overview
 from anuma_dash.identity import Permission
 from anuma_dash.web import formats
@@ -40,32 +39,26 @@ def index() -> ResponseReturnValue:
         return redirect(url_for("staff.index"), 303)
     if found.account is None:
         return page("overview/no_account.html", greeting=greeting)
-    actor().require(Permission.READ_OVERVIEW)
     # Staff in a support session are not at home here.
     return _overview(f"Overview of {found.account.name}" if actor().kind == "staff" else greeting)
 
 
 def _overview(greeting: str) -> ResponseReturnValue:
-    overview, problem = None, ""
-    try:
-        overview = services().gateway.overview(actor(), account().id)
-    except GatewayError as error:
-        problem = gateway_problem(error)
-    controls = overview.controls if overview else None
-    logging = service.logging_state(services().db, account().id, controls)
+    found = service.read_overview(services().context, actor(), account().id)
+    overview, logging = found.figures, found.logging
     context: dict[str, Any] = {
         "greeting": greeting,
         "overview": overview,
-        "problem": problem,
+        "problem": gateway_problem(found.failure) if found.failure else "",
         "logging": logging,
         "may_read_requests": actor().may(Permission.READ_REQUESTS),
         "may_make_keys": actor().may(Permission.MAKE_KEYS),
         "controls_url": _url("data_controls.index"),
-        "attention": _attention(overview, logging),
+        "attention": _attention(overview, logging.state),
     }
     if overview is not None and overview.requests_ever == 0:
         context["snippets"] = call_snippets(services().settings.gateway_public_url)
-        context["has_chosen"] = service.has_chosen(services().db, account().id)
+        context["has_chosen"] = logging.known.latest is not None
         context["first_name"] = signed_in().user.name.split()[0]
         return page("overview/first_day.html", **context)
     if overview is not None:
@@ -76,8 +69,8 @@ def _overview(greeting: str) -> ResponseReturnValue:
     return page("overview/index.html", **context)
 
 
-def _attention(overview: Overview | None, logging: LoggingState) -> list[tuple[str, str]]:
-    found = service.attention(services().db, actor(), account().id, logging)
+def _attention(overview: Overview | None, logging: ControlState) -> list[tuple[str, str]]:
+    found = service.attention(services().context, actor(), account().id, logging)
     if actor().may(Permission.READ_KEYS):
         for hook in attention_hooks():
             found += hook(services().db, services().clock, account().id, overview)

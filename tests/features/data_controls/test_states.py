@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from anuma_dash.db import new_id
-from anuma_dash.domain.controls import CONTROLS, ControlChange, Standing
-from anuma_dash.features.data_controls.states import ControlState, control_state
+from anuma_dash.domain.controls import CONTROLS, ControlChange, ControlState, Standing, control_state
 from anuma_dash.gateway import schemas
 
 NOW = datetime(2026, 11, 22, 10, 14, 40, tzinfo=UTC)

@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from anuma_dash.domain.controls import CONTROLS, ControlChange, request_control
 from anuma_dash.domain.deletions import Deletion
 from anuma_dash.domain.disclosures import current_disclosure
-from anuma_dash.features.overview import presentation, service
+from anuma_dash.features.overview import presentation
 from anuma_dash.gateway import schemas
 from anuma_dash.identity import Membership, User
 
@@ -119,6 +119,27 @@ def test_another_settings_version_is_unknown(world, browse):
     assert "the gateway contradicts your settings" in page.text
 
 
+def test_a_gateway_that_contradicts_what_it_confirmed_is_unknown(world, browse):
+    switch(world, enabled=True)
+    with world.db.transaction() as tx:  # as if it had confirmed "off" under the version that it obeys
+        change = tx.get_one(ControlChange, world.rows(ControlChange)[0].id)
+        change.enabled, change.state = False, change.state | {LOGGING.name: {"enabled": False, "retention_days": 30}}
+    page = browse(world.olive).visit("/")
+    assert "Unknown" in in_effect(page)
+    assert "does not claim what is in effect" in in_effect(page)
+    assert "the gateway contradicts your settings" in page.text
+    page.follow("the gateway contradicts your settings")
+    assert "The gateway contradicts what it had confirmed" in page.text
+
+
+def test_without_the_gateway_and_without_a_choice_nothing_is_said_to_be_confirmed(world):
+    page = world.browser(world.olive)
+    world.break_gateway()
+    page.visit("/")
+    assert "Unknown" in in_effect(page)
+    assert "Last confirmed" not in in_effect(page)
+
+
 @pytest.mark.parametrize("fault", ["down", "silent", "dripping", "failing", "html", "truncated", "wrong-types", "huge"])
 def test_without_the_gateway_the_rest_is_there(world, fault):
     make_key(world, world.olive)
@@ -224,8 +245,3 @@ def test_shares_of_failures(world):
     assert share(10, 0) == "none failed"
     assert share(100_000, 1) == "less than 0.1% failed"
     assert share(1000, 4) == "0.4% failed"
-
-
-def test_no_answer_and_no_change_is_unknown(world):
-    state = service.logging_state(world.db, world.northwind, None)
-    assert (state.enabled, state.turning, state.remembered) == (None, None, None)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from anuma_dash.domain.controls import Control, ControlChange, Standing
+from anuma_dash.domain.controls.catalogue import Control
+from anuma_dash.domain.controls.models import ControlChange, Standing
 from anuma_dash.gateway import schemas
 
 StateName = Literal["off", "on", "turning_on", "turning_off", "unknown", "last_known"]
@@ -22,8 +23,8 @@ class ControlState:
     """What may be said about one control.
 
     `stands_on` is where the gateway last confirmed the switch; None if it never did. `since` is the gateway's word,
-    in `off` and `on` only. `told_on` and `told_epoch` are what the gateway says in `unknown`, `asked_on` is our last
-    request. `confirmed_at` belongs to `last_known`; the rest to `turning_on` and `turning_off`.
+    in `off` and `on` only. `told_on` and `told_epoch` are what the gateway says where that is not what stands, and
+    `asked_on` is our last request. `confirmed_at` belongs to `last_known`; the rest to `turning_on` and `turning_off`.
     """
 
     name: StateName
@@ -64,7 +65,7 @@ def control_state(
     confirmed_on = known.confirmed.state[control.name]["enabled"] if known.confirmed else None
     latest = known.latest
     if latest is not None and latest.outcome != "in_effect" and control.name in known.unsettled:
-        return _turning(control, latest, setting.enabled if setting else bool(confirmed_on), now)
+        return _turning(control, latest, told, bool(confirmed_on), now)
     if told is None or setting is None:
         at = known.confirmed.confirmed_at if known.confirmed else None
         return ControlState("last_known", confirmed_on, epoch=known.confirmed_epoch, confirmed_at=at)
@@ -88,13 +89,18 @@ def control_state(
     return ControlState(name, setting.enabled, epoch=told.epoch, since=setting.since)
 
 
-def _turning(control: Control, latest: ControlChange, stands_on: bool, now: datetime) -> ControlState:
+def _turning(
+    control: Control, latest: ControlChange, told: schemas.Controls | None, confirmed_on: bool, now: datetime
+) -> ControlState:
+    setting = told.controls.get(control.name) if told else None
     wanted = latest.state[control.name]["enabled"]
     wait = (latest.next_try_at - now).total_seconds() if latest.next_try_at and latest.failures else None
     return ControlState(
         "turning_on" if wanted else "turning_off",
-        stands_on,
+        setting.enabled if setting else confirmed_on,
         epoch=latest.epoch,
+        told_on=setting.enabled if setting else None,
+        told_epoch=told.epoch if told else None,
         asked_on=wanted,
         requested_at=latest.requested_at,
         requested_by_name=latest.requested_by_name,
