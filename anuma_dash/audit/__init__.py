@@ -1,9 +1,9 @@
 """The audit log: typed events, one chain an account, personal details that can be erased without breaking it."""
 
-from anuma_dash.audit.chain import Link, Verification, Walk, chained, chains, go_on, verify
+from anuma_dash.audit.chain import Link, Walk, chained, chains, go_on, verify
 from anuma_dash.audit.entries import GENESIS, SYSTEM_CHAIN, AuditDetail, AuditEntry, AuditHead, AuditObject
 from anuma_dash.audit.erasing import PERSONAL_LINK, erase_details
-from anuma_dash.audit.events import EVENTS, Declared, Event
+from anuma_dash.audit.events import EVENTS, Event
 from anuma_dash.audit.recording import PERSON, objects_of, readable_fields, record
 
 __all__ = [
@@ -16,10 +16,8 @@ __all__ = [
     "AuditEntry",
     "AuditHead",
     "AuditObject",
-    "Declared",
     "Event",
     "Link",
-    "Verification",
     "Walk",
     "chained",
     "chains",

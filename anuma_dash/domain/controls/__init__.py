@@ -5,9 +5,9 @@ A change is stored with the next epoch, committed, sent, and sent again until th
 """
 
 from anuma_dash.domain.controls.catalogue import CONTROLS, Control, find_control
-from anuma_dash.domain.controls.models import ControlChange, Standing, last_confirmed, latest_change, standing
+from anuma_dash.domain.controls.models import ControlChange, Standing, latest_change, standing
 from anuma_dash.domain.controls.requesting import ask_again, keep_stored_items, request_control
-from anuma_dash.domain.controls.settling import CONTROL_CHANGE, settle_change
+from anuma_dash.domain.controls.settling import CONTROL_CHANGE
 from anuma_dash.domain.controls.states import ControlState, control_state
 
 __all__ = [
@@ -21,9 +21,7 @@ __all__ = [
     "control_state",
     "find_control",
     "keep_stored_items",
-    "last_confirmed",
     "latest_change",
     "request_control",
-    "settle_change",
     "standing",
 ]
