@@ -14,6 +14,7 @@ import pytest
 import anuma_dash
 from anuma_dash import mail
 from anuma_dash.mail import Letter, Mail
+from anuma_dash.mail.letters import template
 from anuma_dash.vault import Vault
 
 ONE_ENGINE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -79,8 +80,8 @@ class Shown(HTMLParser):
 
 def values_of(letter: Letter) -> dict[str, str]:
     """A value for each name that the letter's templates know, each recognizable and as awkward as people are."""
-    html = mail._template(letter.html)
-    templates = [mail._template(letter.text), html, Template(letter.subject)]
+    html = template(letter.html)
+    templates = [template(letter.text), html, Template(letter.subject)]
     names = {name for template in templates for name in template.get_identifiers()}
     links = set(re.findall(r'href="\$\{?(\w+)', html.template))
     return {

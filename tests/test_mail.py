@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from anuma_dash import mail
 from anuma_dash.identity import User
-from anuma_dash.mail import CONFIRMATION_CODE, Mail
+from anuma_dash.mail import CONFIRMATION_CODE, Mail, sending
 from tests.mailserver import mail_server
 from tests.processes import free_port
 
@@ -154,7 +154,7 @@ class TestFailures:
         def crash(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(mail, "_note", crash)
+        monkeypatch.setattr(sending, "_note", crash)
         write(world)
         with pytest.raises(KeyboardInterrupt):
             world.run_worker()
@@ -170,7 +170,7 @@ class TestFailures:
         def crash(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(mail, "_give_envelope", crash)
+        monkeypatch.setattr(sending, "_give_envelope", crash)
         write(world)
         with pytest.raises(KeyboardInterrupt):
             world.run_worker()
@@ -182,7 +182,7 @@ class TestFailures:
         assert (state(world), len(world.mailbox.messages)) == ("sent", 1)
 
     def test_an_attempt_that_was_overtaken_hands_nothing_over(self, world, monkeypatch):
-        given = mail._give_envelope
+        given = sending._give_envelope
 
         def be_slow(*arguments):
             given(*arguments)
@@ -190,7 +190,7 @@ class TestFailures:
             world.clock.advance(seconds=21)
             world.run_worker()
 
-        monkeypatch.setattr(mail, "_give_envelope", be_slow)
+        monkeypatch.setattr(sending, "_give_envelope", be_slow)
         write(world)
         world.run_worker()
 
