@@ -82,7 +82,7 @@ def values_of(letter: Letter) -> dict[str, str]:
     """A value for each name that the letter's templates know, each recognizable and as awkward as people are."""
     html = template(letter.html)
     templates = [template(letter.text), html, Template(letter.subject)]
-    names = {name for template in templates for name in template.get_identifiers()}
+    names = {name for one in templates for name in one.get_identifiers()}
     links = set(re.findall(r'href="\$\{?(\w+)', html.template))
     return {
         name: f"http://localhost:8000/{name}" if name in links else f"({name})<q>&'</q>" for name in names - {"name"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from anuma_dash.features.activity.export import advance_export, make_exports_due
+from anuma_dash.features.activity.export_making import advance_export, make_exports_due
 from anuma_dash.features.activity.models import ActivityExport, ChainCheck, DetailExpiry
 from anuma_dash.features.activity.retention import expire_details, make_expiry_due
 from anuma_dash.features.activity.verification import check_chain, make_checks_due

@@ -6,7 +6,17 @@ from flask import Response, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from anuma_dash.errors import SignInRefused
-from anuma_dash.features.sign_in import blueprint, endings, linking, reauthentication, service, sign_out, welcome
+from anuma_dash.features.sign_in import (
+    blueprint,
+    endings,
+    linking,
+    reauthentication,
+    service,
+    sign_out,
+    sign_up,
+    welcome,
+)
+from anuma_dash.features.sign_in.attempts import take_trip, trip_of
 from anuma_dash.features.sign_in.documents import ProviderDown
 from anuma_dash.features.sign_in.models import SignInAttempt
 from anuma_dash.features.sign_in.newcomers import COOKIE_SECONDS, TRIP_COOKIE, WELCOME_COOKIE, device, packed
@@ -73,11 +83,9 @@ def callback(slug: str) -> ResponseReturnValue:
     """The way back from a provider."""
     provider = find_provider(slug)
     with services().db.transaction() as tx:
-        attempt = service.take_trip(tx, provider.slug, cookies.read(TRIP_COOKIE), now())
+        attempt = take_trip(tx, provider.slug, cookies.read(TRIP_COOKIE), now())
     try:
-        identity = relying_party(provider).identify(
-            request.args.to_dict(flat=False), service.trip_of(attempt, provider), now()
-        )
+        identity = relying_party(provider).identify(request.args.to_dict(flat=False), trip_of(attempt, provider), now())
     except ProviderDown as error:
         return sign_in_page(attempt.next_path, problem=f"{error} Nothing was stored. Try again soon.", status=503)
     if attempt.purpose == "link":
@@ -111,7 +119,7 @@ def _signed_in(provider: Provider, attempt: SignInAttempt, identity: Identity) -
         cookies.forget(response, TRIP_COOKIE)
         return response
     with services().db.reading() as tx:
-        entry = service.entry(tx, settings, identity, now())
+        entry = sign_up.entry(tx, settings, identity, now())
     if entry == "waiting":
         return redirect(url_for("sign_in.waiting"), 303)
     response = make_response(redirect(url_for("sign_in.welcome"), 303))

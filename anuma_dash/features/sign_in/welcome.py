@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from anuma_dash.domain.accounts import sync_account
 from anuma_dash.domain.notices import NOTICES
 from anuma_dash.errors import GatewayError
-from anuma_dash.features.sign_in import blueprint, service
+from anuma_dash.features.sign_in import blueprint, service, sign_up
 from anuma_dash.features.sign_in.forms import WelcomeForm
 from anuma_dash.features.sign_in.newcomers import device, forget_newcomer, newcomer
 from anuma_dash.features.sign_in.oidc import Identity
@@ -32,7 +32,7 @@ def welcome() -> ResponseReturnValue:
 
 def _welcome_page(form: WelcomeForm, identity: Identity, status: int = 200) -> Response:
     with services().db.reading() as tx:
-        entry = service.entry(tx, services().settings, identity, now())
+        entry = sign_up.entry(tx, services().settings, identity, now())
     return page(
         "sign_in/welcome.html",
         fragment="form",
@@ -53,15 +53,15 @@ def create_user() -> ResponseReturnValue:
     slug, identity, target = newcomer()
     if request.form.get("age") == "under_13":
         with services().db.transaction(durable=True) as tx:
-            service.forget_under_13(tx, identity)
+            sign_up.forget_under_13(tx, identity)
         return _goodbye(url_for("sign_in.under_13"))
     form = WelcomeForm(request.form)
     if not form.validate():
         return _welcome_page(form, identity, 422)
     with services().db.transaction(durable=True) as tx:
-        entry = service.entry(tx, services().settings, identity, now())
+        entry = sign_up.entry(tx, services().settings, identity, now())
         if entry != "open":
-            service.ask_to_be_let_in(tx, services().settings, actor(), slug, identity, now())
+            sign_up.ask_to_be_let_in(tx, services().settings, actor(), slug, identity, now())
     if entry != "open":
         return _goodbye(url_for("sign_in.waiting"))
     session, token = _start(slug, identity, form)

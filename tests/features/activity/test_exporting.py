@@ -14,7 +14,7 @@ from sqlalchemy import delete, update
 from anuma_dash.audit import Event
 from anuma_dash.db import new_id
 from anuma_dash.errors import NotAllowed
-from anuma_dash.features.activity import export
+from anuma_dash.features.activity import export, export_making, export_rows
 from anuma_dash.features.activity.models import ActivityExport, ActivityExportChunk
 from anuma_dash.features.activity.offline import verify_file
 from anuma_dash.identity import Membership, User
@@ -90,7 +90,7 @@ def test_times_are_in_utc_and_in_the_persons_own_zone(world):
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "\N{FULLWIDTH EQUALS SIGN}1"])
 def test_no_cell_is_a_formula(world, name, engine):
     if engine != "sqlite":
-        assert export.export_rows.cell(name).startswith("'")
+        assert export_rows.cell(name).startswith("'")
         return
     actor = replace(world.olive, name=name)
     log(world, actor, Event.MEMBER_ADDED, member=name, member_id=new_id(), role="viewer")
@@ -115,7 +115,7 @@ def test_a_whole_chain_verifies_without_us(world):
 
 
 def test_it_is_made_in_stretches_and_goes_on_after_a_kill(world, monkeypatch):
-    monkeypatch.setattr(export, "STRETCH", 2)
+    monkeypatch.setattr(export_making, "STRETCH", 2)
     page = ask(world, world.olive, format="jsonl")
     seal, calls = Vault.seal, []
 
@@ -276,17 +276,17 @@ def test_filters_and_days_reach_the_file(world):
 
 def test_a_large_export_is_read_a_stretch_at_a_time(world, monkeypatch):
     """The database is asked for a stretch, never for everything: what is held at once does not grow with the chain."""
-    monkeypatch.setattr(export, "STRETCH", 3)
+    monkeypatch.setattr(export_making, "STRETCH", 3)
     for _ in range(8):
         log(world, world.dev, Event.SIGNED_OUT, session_id="s")
-    held, stretch = [], export.export_rows.stretch
+    held, stretch = [], export_rows.stretch
 
     def noting(row, rows, *more):
         rows = list(rows)
         held.append(len(rows))
         return stretch(row, rows, *more)
 
-    monkeypatch.setattr(export.export_rows, "stretch", noting)
+    monkeypatch.setattr(export_rows, "stretch", noting)
     ask(world, world.olive)
     world.run_worker()
     assert held == [3, 3, 3, 3, 2]
