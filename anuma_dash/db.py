@@ -79,6 +79,14 @@ def new_id() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
+def id_of(text: str | None) -> UUID | None:
+    """The identifier that a text spells; None if it spells none."""
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None
+
+
 class Owned:
     """A row that belongs to one account. Such rows are reached through `owned()` only."""
 

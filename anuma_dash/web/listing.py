@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flask import request, url_for
 
+from anuma_dash.db import id_of
 from anuma_dash.errors import NotFound
 from anuma_dash.names import one_line
 
@@ -38,15 +39,25 @@ def uuid_argument(name: str) -> UUID | None:
     value = request.args.get(name, "").strip()
     if not value:
         return None
-    try:
-        return UUID(value)
-    except ValueError:
-        raise NotFound(f"The address of this page has an invalid “{name}”.") from None
+    found = id_of(value)
+    if found is None:
+        raise NotFound(f"The address of this page has an invalid “{name}”.")
+    return found
 
 
 def cursor() -> str | None:
     """Behind which row the page begins; None for the first page."""
     return request.args.get("after", "")[:300] or None
+
+
+def number_cursor() -> int | None:
+    """Behind which number the page begins, where rows are numbered. Raises `NotFound` if it is none."""
+    text = cursor()
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise NotFound("The address of this page has an after that is not a number.")
+    return int(text)
 
 
 def listing(rows: Sequence[Row], next_cursor: str | None, active: Mapping[str, str]) -> Listing[Row]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from wtforms import EmailField, Field, Form, HiddenField, SelectField, StringField
 from wtforms.validators import DataRequired, Length, ValidationError
 
+from anuma_dash.db import id_of
 from anuma_dash.features.account.countries import COUNTRIES
 from anuma_dash.mail import mailable
 from anuma_dash.names import one_line
@@ -64,10 +63,8 @@ class NewOrganizationForm(AccountForm):
 
     def validate_token(self, field: Field) -> None:
         """Refuse a token that no page of ours made."""
-        try:
-            UUID(field.data or "")
-        except ValueError:
-            raise ValidationError(OUT_OF_DATE) from None
+        if id_of(field.data) is None:
+            raise ValidationError(OUT_OF_DATE)
 
 
 class ClosingForm(Form):

@@ -13,14 +13,13 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from anuma_dash.audit import AuditHead, Event, record
-from anuma_dash.db import owned
+from anuma_dash.db import id_of, owned
 from anuma_dash.errors import Conflict, Invalid, NotAllowed, NotFound
 from anuma_dash.features.activity import service
 from anuma_dash.features.activity.filters import (
     STAFF,
     SYSTEM,
     Filters,
-    is_uuid,
     parse_filters,
     zone_of,
 )
@@ -100,7 +99,7 @@ def _refuse_unknown(filters: Filters) -> None:
     problems = dict(filters.problems)
     if filters.what and filters.what not in service.KINDS:
         problems["what"] = "There is no such kind of entries."
-    if filters.who not in ("", STAFF, SYSTEM) and not is_uuid(filters.who):
+    if filters.who not in ("", STAFF, SYSTEM) and not id_of(filters.who):
         problems["who"] = "The address names a person in a way that cannot be read."
     for name, problem in problems.items():
         raise Invalid(problem, field=name)

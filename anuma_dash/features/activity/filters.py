@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import ColumnElement, Select, false, func, literal_column, select, tuple_, union_all
 
 from anuma_dash.audit import AuditDetail, AuditEntry, AuditObject
+from anuma_dash.db import id_of
 
 NAMES = ("what", "who", "object", "from", "to")
 SYSTEM = "system"
@@ -210,18 +211,9 @@ def _conditions(chosen: Selection, behind: Position | None, at: Any, number: Any
         # Written out, because an index of a part of a table is taken only if the statement itself shows the part.
         found.append(literal_column("audit_entries.actor_kind") == literal_column("'staff'"))
     elif filters.who:
-        found.append(AuditEntry.actor_id == (UUID(filters.who) if is_uuid(filters.who) else NOBODY))
+        found.append(AuditEntry.actor_id == (id_of(filters.who) or NOBODY))
     found += [at >= filters.begin] if filters.begin else []
     # A page's own beginning is the nearer bound: with both, SQLite would walk from the farther one.
     found += [at < filters.end] if filters.end and (behind is None or behind.at >= filters.end) else []
     found += [number <= chosen.up_to] if chosen.up_to is not None else []
     return found
-
-
-def is_uuid(text: str) -> bool:
-    """Whether a text is an identifier."""
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

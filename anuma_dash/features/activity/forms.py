@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
+from anuma_dash.db import id_of
 from anuma_dash.features.activity.filters import NAMES
 
 
@@ -19,7 +20,4 @@ class ExportForm:
     @property
     def token(self) -> UUID | None:
         """The form's token: sending the form twice exports once."""
-        try:
-            return UUID(self._token)
-        except ValueError:
-            return None
+        return id_of(self._token)

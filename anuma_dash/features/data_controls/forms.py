@@ -6,6 +6,8 @@ from uuid import UUID
 
 from wtforms import BooleanField, Form, HiddenField
 
+from anuma_dash.db import id_of
+
 
 class AcceptForm(Form):
     """The wanted state, and for `on` the acceptance of one exact text."""
@@ -41,16 +43,9 @@ class TestForm(Form):
     @property
     def token(self) -> UUID | None:
         """The form's own token: sending it twice tests once."""
-        return _uuid(self.test.data)
+        return id_of(self.test.data)
 
     @property
     def key_id(self) -> UUID | None:
         """The chosen key."""
-        return _uuid(self.key.data)
-
-
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text or "")
-    except ValueError:
-        return None
+        return id_of(self.key.data)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
+from anuma_dash.db import id_of
+
 
 class DeletionForm:
     """The category, the number that was shown as the page signed it, and the form's token."""
@@ -17,7 +19,4 @@ class DeletionForm:
     @property
     def token(self) -> UUID | None:
         """The form's token: sending the form twice deletes once."""
-        try:
-            return UUID(self._token)
-        except ValueError:
-            return None
+        return id_of(self._token)

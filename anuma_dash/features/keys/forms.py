@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from wtforms import Field, Form, HiddenField, RadioField, SelectField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
 
+from anuma_dash.db import id_of
 from anuma_dash.names import one_line
 from anuma_dash.web.choices import Offered
 
@@ -48,10 +47,8 @@ class NewKeyForm(Form):
 
     def validate_token(self, field: Field) -> None:
         """Refuse a token that no page of ours made."""
-        try:
-            UUID(field.data or "")
-        except ValueError:
-            raise ValidationError("This form is out of date. Send it again.") from None
+        if id_of(field.data) is None:
+            raise ValidationError("This form is out of date. Send it again.")
 
     @property
     def expires_in_days(self) -> int | None:

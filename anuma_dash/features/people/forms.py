@@ -8,6 +8,7 @@ from uuid import UUID
 from wtforms import Form, HiddenField, RadioField, SelectField, StringField
 from wtforms.validators import DataRequired, Length
 
+from anuma_dash.db import id_of
 from anuma_dash.features.people.departures import KeyWish
 from anuma_dash.identity import Role, User
 from anuma_dash.web.choices import Offered
@@ -78,7 +79,7 @@ class KeysForm(Form):
     def wish(self, fields: Mapping[str, str]) -> KeyWish | None:
         """What was chosen; `fields` is the whole form as sent. None if nothing was, or what is not offered."""
         offered = {value for value, *_ in self.keys.iter_choices()} - {""}
-        chosen = {_uuid(name[len(EXCEPTION) :]): value for name, value in fields.items() if name.startswith(EXCEPTION)}
+        chosen = {id_of(name[len(EXCEPTION) :]): value for name, value in fields.items() if name.startswith(EXCEPTION)}
         exceptions = {key: value for key, value in chosen.items() if key is not None and value}
         if self.keys.data not in offered or not set(exceptions.values()) <= offered:
             return None
@@ -92,10 +93,3 @@ class KeysForm(Form):
 
 def _person(value: str) -> UUID | None:
     return None if value == REVOKE else UUID(value)
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

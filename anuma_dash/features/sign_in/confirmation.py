@@ -167,9 +167,16 @@ def try_code(
 
 
 def note_presence(
-    tx: Session, settings: Settings, actor: Actor, session: BrowserSession, method: str, now: datetime
+    tx: Session,
+    settings: Settings,
+    actor: Actor,
+    session: BrowserSession,
+    method: str,
+    now: datetime,
+    *,
+    authenticated_at: datetime | None = None,
 ) -> str:
-    """Note that the person of a session has just proved who they are; returns the session's new token."""
+    """Note that the person of a session proved who they are, by default just now; returns the session's new token."""
     record(
         tx,
         actor,
@@ -179,7 +186,7 @@ def note_presence(
         provider=settings.provider_label(session.provider),
         method=method,
     )
-    return sessions.renew_token(tx, settings, session.id, now)
+    return sessions.renew_token(tx, settings, session.id, authenticated_at or now)
 
 
 def confirm_by_code(context: Context, actor: Actor, session: BrowserSession, typed: str) -> tuple[Verdict, str]:

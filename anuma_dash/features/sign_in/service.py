@@ -15,6 +15,7 @@ from anuma_dash.domain.accounts import create_account
 from anuma_dash.domain.notices import NOTICES
 from anuma_dash.domain.staff import begin_development_staff
 from anuma_dash.errors import Conflict, Invalid, SignInRefused
+from anuma_dash.features.sign_in.confirmation import note_presence
 from anuma_dash.features.sign_in.new_devices import is_new_device, write_of_new_device
 from anuma_dash.features.sign_in.oidc import Identity
 from anuma_dash.identity import Actor, NoticeReceipt, SignInIdentity, User, memberships_of
@@ -166,15 +167,7 @@ def reauthenticate(
     """
     if (identity.issuer, identity.subject) != (session.issuer, session.subject):
         raise SignInRefused("You signed in at the provider as somebody else.")
-    label = settings.provider_label(session.provider)
-    record(
-        tx,
-        actor,
-        Event.REAUTHENTICATED,
-        at=now,
-        account_id=session.account_id,
-        provider=label,
-        method=f"signing in at {label}",
-    )
     tx.get_one(BrowserSession, session.id).sid = identity.sid
-    return sessions.renew_token(tx, settings, session.id, min(identity.authenticated_at, now))
+    method = f"signing in at {settings.provider_label(session.provider)}"
+    proved_at = min(identity.authenticated_at, now)
+    return note_presence(tx, settings, actor, session, method, now, authenticated_at=proved_at)

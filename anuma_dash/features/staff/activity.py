@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from flask.typing import ResponseReturnValue
 
-from anuma_dash.errors import NotFound
 from anuma_dash.features.staff import blueprint, system_activity
 from anuma_dash.features.staff.people import ADMINISTRATORS
 from anuma_dash.web.access import access
-from anuma_dash.web.listing import PAGE_ROWS, cursor, listing
+from anuma_dash.web.listing import PAGE_ROWS, listing, number_cursor
 from anuma_dash.web.render import page
 from anuma_dash.web.state import actor, services
 
@@ -17,14 +16,5 @@ from anuma_dash.web.state import actor, services
 @access(staff=ADMINISTRATORS)
 def activity() -> ResponseReturnValue:
     """The chain of the service, newest first."""
-    lines, following = system_activity.read_system_activity(services().context, actor(), _before(), PAGE_ROWS)
+    lines, following = system_activity.read_system_activity(services().context, actor(), number_cursor(), PAGE_ROWS)
     return page("staff/activity.html", fragment="list", activity=listing(lines, following, {}))
-
-
-def _before() -> int | None:
-    text = cursor()
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise NotFound("The address of this page has an after that is not a number.")
-    return int(text)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from uuid import UUID
 
 from wtforms import EmailField, Field, Form, RadioField, SelectField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
 
+from anuma_dash.db import id_of
 from anuma_dash.gateway.schemas import LAST_FOUR
 from anuma_dash.identity import StaffRole
 from anuma_dash.names import one_line
@@ -41,18 +41,10 @@ class SearchForm(Form):
             raise ValidationError("Enter a whole e-mail address.")
         if self.by.data == "name" and len(term) < SHORTEST_NAME:
             raise ValidationError(f"Enter {SHORTEST_NAME} characters of the name or more.")
-        if self.by.data == "id" and not _is_uuid(term):
+        if self.by.data == "id" and not id_of(term):
             raise ValidationError("An account ID has 32 digits and letters in five groups.")
         if self.by.data == "key" and not re.fullmatch(LAST_FOUR, term, re.ASCII):
             raise ValidationError("Enter the last four letters and digits of the key, no more of it.")
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 class NewRoleForm(Form):

@@ -9,7 +9,7 @@ from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from anuma_dash.domain import support
-from anuma_dash.errors import Conflict, NotFound
+from anuma_dash.errors import Conflict
 from anuma_dash.features.support_access import answering, blueprint, service, stopping
 from anuma_dash.features.support_access.forms import GrantForm
 from anuma_dash.identity import Permission
@@ -18,7 +18,7 @@ from anuma_dash.web.drafts import draft_fields
 from anuma_dash.web.flashes import flash
 from anuma_dash.web.formats import plural
 from anuma_dash.web.limits import limiter
-from anuma_dash.web.listing import PAGE_ROWS, cursor, listing, uuid_argument
+from anuma_dash.web.listing import PAGE_ROWS, listing, number_cursor, uuid_argument
 from anuma_dash.web.render import page, wants_fragment
 from anuma_dash.web.state import account, actor, now, services
 
@@ -139,17 +139,8 @@ def index_sessions() -> ResponseReturnValue:
 @access(MANAGE)
 def show_session(session_id: UUID) -> ResponseReturnValue:
     """One support session, and each page that was opened in it."""
-    found = service.read_session(services().context, actor(), account().id, session_id, _before(), PAGE_ROWS)
+    found = service.read_session(services().context, actor(), account().id, session_id, number_cursor(), PAGE_ROWS)
     line, pages, following = found
     context: dict[str, Any] = {"line": line, "pages": listing(pages, following, {})}
     way = ("Support sessions", url_for("support_access.index_sessions"))
     return page("support_access/session.html", fragment="page_rows", breadcrumbs=crumbs(line.staff, way), **context)
-
-
-def _before() -> int | None:
-    text = cursor()
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise NotFound("The address of this page has an after that is not a number.")
-    return int(text)
