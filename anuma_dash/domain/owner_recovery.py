@@ -7,18 +7,18 @@ becomes an owner, beside those who are.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint, func, or_, select
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, String, UniqueConstraint, and_, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from anuma_dash import mail, workflows
 from anuma_dash.audit import Event, record
 from anuma_dash.db import Base, Owned, new_id, owned
+from anuma_dash.domain.acting import acting_now, staff_now
 from anuma_dash.domain.closings import AccountClosing
-from anuma_dash.domain.staff import require_tenure
+from anuma_dash.domain.staff import require_tenure, require_tenure_of_asker
 from anuma_dash.domain.suspensions import suspensions_of
 from anuma_dash.errors import Conflict, Invalid, NotAllowed, NotFound
 from anuma_dash.identity import (
@@ -39,6 +39,8 @@ from anuma_dash.names import fold_address, one_line
 from anuma_dash.workflows import Context, Durable, Kind
 
 APPROVALS = 2
+ASKING = (StaffRole.SUPPORT, StaffRole.ADMINISTRATOR)
+"""Who may ask for a recovery."""
 UNAPPROVED_LIFETIME = timedelta(days=7)
 WAITING_FOR_PERSON = timedelta(days=14)
 LONGEST_REASON = 500
@@ -100,14 +102,20 @@ class OwnerRecoveryApproval(Base):
     approved_at: Mapped[datetime]
 
 
-def open_recovery(tx: Session, account_id: UUID) -> OwnerRecovery | None:
-    """The account's recovery that is asked for or scheduled, if any. An account has one at most."""
-    return tx.scalar(owned(OwnerRecovery, account_id).where(OwnerRecovery.state.in_(("asked", "scheduled"))))
+def open_recovery(tx: Session, account_id: UUID, now: datetime) -> OwnerRecovery | None:
+    """The account's recovery that may still come into effect, if any. An account has one at most."""
+    return tx.scalar(owned(OwnerRecovery, account_id).where(_open(now)))
 
 
-def recoveries(tx: Session, limit: int = 50) -> list[OwnerRecovery]:
-    """The latest recoveries of every account, newest first: for staff pages."""
-    return list(tx.scalars(select(OwnerRecovery).order_by(OwnerRecovery.id.desc()).limit(limit)))
+def open_recoveries(tx: Session, now: datetime) -> list[OwnerRecovery]:
+    """Those of every account that may still come into effect, newest first: for staff pages."""
+    return list(tx.scalars(select(OwnerRecovery).where(_open(now)).order_by(OwnerRecovery.id.desc())))
+
+
+def _open(now: datetime) -> ColumnElement[bool]:
+    # One that nobody approves in time lapses by the clock alone; its row says so when the next one is asked for.
+    in_time = and_(OwnerRecovery.state == "asked", OwnerRecovery.asked_at >= now - UNAPPROVED_LIFETIME)
+    return or_(OwnerRecovery.state == "scheduled", in_time)
 
 
 def approvals_of(tx: Session, recovery_id: UUID) -> list[OwnerRecoveryApproval]:
@@ -128,15 +136,16 @@ def ask_recovery(
     reason, ticket = one_line(reason), one_line(ticket)
     _check_words(email, reason, ticket)
     with context.db.transaction(durable=True) as tx:
-        staff = _staff(tx, actor, account_id, StaffRole.SUPPORT, StaffRole.ADMINISTRATOR)
-        _active(lock_account(tx, account_id))
-        earlier = open_recovery(tx, account_id)
-        if earlier is not None and earlier.state == "asked" and now - earlier.asked_at > UNAPPROVED_LIFETIME:
-            _fail(tx, earlier, now, "nobody approved it in time")
-        elif earlier is not None:
-            raise Conflict("A recovery of this account is under way already.")
-        row = OwnerRecovery(id=new_id(), account_id=account_id, new_owner_email=email, reason=reason, ticket=ticket)
+        account = lock_account(tx, account_id)
+        staff = _staff(tx, actor, account_id, *ASKING)
         assert actor.user_id is not None
+        require_tenure_of_asker(tx, context.settings, actor.user_id, now, *ASKING)
+        _active(account)
+        if open_recovery(tx, account_id, now) is not None:
+            raise Conflict("A recovery of this account is under way already.")
+        for lapsed in tx.scalars(owned(OwnerRecovery, account_id).where(OwnerRecovery.state == "asked")):
+            _fail(tx, lapsed, now, "nobody approved it in time")
+        row = OwnerRecovery(id=new_id(), account_id=account_id, new_owner_email=email, reason=reason, ticket=ticket)
         row.state, row.asked_by, row.asked_by_name, row.asked_at = "asked", actor.user_id, actor.name, now
         row.attempt = 1
         tx.add(row)
@@ -165,11 +174,10 @@ def _check_words(email: str, reason: str, ticket: str) -> None:
 
 def _staff(tx: Session, actor: Actor, account_id: UUID, *roles: StaffRole) -> Actor:
     """The actor as staff. Their role is read anew; members of the account are refused."""
-    held = staff_roles_of(tx, actor.user_id) if actor.user_id else frozenset()
-    replace(actor, staff_roles=held).require_staff(*roles)
+    staff = staff_now(tx, actor, *roles)
     if membership_of(tx, account_id, actor.user_id) is not None:
         raise NotAllowed("You belong to this account, so somebody else has to look after it.")
-    return replace(actor, kind="staff")
+    return staff
 
 
 def _active(account: Account) -> None:
@@ -201,6 +209,7 @@ def approve_recovery(context: Context, actor: Actor, recovery_id: UUID) -> Owner
         if row.asked_by == actor.user_id or actor.user_id in {one.approved_by for one in given}:
             raise NotAllowed("Two administrators have to approve, neither of them the one who asked.")
         require_tenure(tx, context.settings, actor, row.asked_at)
+        require_tenure_of_asker(tx, context.settings, row.asked_by, row.asked_at, *ASKING)
         if row.state != "asked" or now - row.asked_at > UNAPPROVED_LIFETIME:
             raise Conflict("This recovery cannot be approved any more.")
         assert actor.user_id is not None
@@ -287,8 +296,8 @@ def stop_recovery(context: Context, actor: Actor, account_id: UUID, recovery_id:
         if account.id != account_id:
             raise NotFound("There is no such recovery.")
         if actor.account_id == account_id and actor.kind == "user":
-            actor.require(Permission.STOP_RECOVERY)
-            stopping = actor
+            stopping = acting_now(tx, actor, account)
+            stopping.require(Permission.STOP_RECOVERY)
         else:
             stopping = _staff(tx, actor, account_id, StaffRole.ADMINISTRATOR)
         if row.state not in ("asked", "scheduled"):

@@ -58,7 +58,7 @@ def read_account(context: Context, actor: Actor, account_id: UUID) -> AccountPag
     with context.db.transaction(durable=True) as tx:
         account = find_account(tx, account_id)
         record(tx, actor, Event.STAFF_ACCOUNT_OPENED, at=now, account_id=None, opened_account_id=account_id)
-        recovery = open_recovery(tx, account_id)
+        recovery = open_recovery(tx, account_id, now)
         refusal = support.refusal_of_target(tx, account, actor.user_id)
         grants = support.grants_for_staff(tx, account_id)
         names = _names(tx, grants)
