@@ -281,9 +281,11 @@ def _write_of_end(
 ) -> None:
     report = deletion.result
     done = report.done if report else 0
+    days = context.settings.activity_detail_days
     values = {
         "count": f"{done:,} stored {'request' if done == 1 else 'requests'}",
         "deletion_id": str(deletion.id),
+        "days": f"{days:,} {'day' if days == 1 else 'days'}",
         "backups": mail.utc_moment(report.backups_unreadable_by) if report else "seven days from now",
     }
     people = _people(tx, account.id, owners=True)

@@ -94,8 +94,8 @@ def usability(tx: Session, invitation: Invitation, now: datetime) -> Usability:
     if now >= invitation.expires_at:
         return Usability(False, "This invitation has expired. Ask for a new one.")
     account = tx.get_one(Account, invitation.account_id)
-    if account.status != "active":
-        return Usability(False, f"The account is {account.status}, so nobody can join it.")
+    if account.halt:
+        return Usability(False, f"The account is {account.halt}, so nobody can join it.")
     if not may_invite(tx, account, invitation.invited_by, Role(invitation.role)):
         return Usability(False, "Who invited you may not invite any more. Ask for a new invitation.")
     return Usability(True)
