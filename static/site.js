@@ -30,6 +30,17 @@
     }
   }
 
+  // What is left of a support session, by the server's clock when the page came and by this one's steady one since.
+  for (const place of document.querySelectorAll("[data-seconds-left]")) {
+    const end = performance.now() + place.dataset.secondsLeft * 1000;
+    const count = () => {
+      const left = Math.max(0, Math.round((end - performance.now()) / 1000));
+      place.textContent = `${Math.floor(left / 60)} min ${left % 60} s left, `;
+      if (left) setTimeout(count, 1000);
+    };
+    count();
+  }
+
   // Passkeys: the server's options come as JSON in the form, the browser's answer goes back in its hidden field.
   let asking;
   async function ask(form) {

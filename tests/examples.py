@@ -25,7 +25,7 @@ from anuma_dash.features.data_controls.service import test_control as run_contro
 from anuma_dash.features.people.departures import KeyWish, remove_member
 from anuma_dash.features.people.invitations import invite
 from anuma_dash.gateway.schemas import DeletionScope, NewKey
-from anuma_dash.identity import OPERATOR, Role, SignInIdentity, StaffRole, User, find_account
+from anuma_dash.identity import OPERATOR, Role, SignInIdentity, StaffMember, StaffRole, User, find_account
 from anuma_dash.mail import Mail
 from tests.staff_examples import StaffBelongings, make_staff_belongings
 from tests.world import World
@@ -208,13 +208,16 @@ def _make_departure(world: World) -> tuple[UUID, UUID]:
 def _make_support_access(world: World) -> tuple[UUID, UUID, UUID]:
     """Olive let support in, Theo of support was inside and left, and asks for more now."""
     context, now = world.services.context, world.clock.now
-    theo = replace(world.theo.actor, staff_roles=frozenset({StaffRole.SUPPORT}))
+    theo, member_id = world.theo.actor, new_id()
+    with world.db.transaction() as tx:
+        tx.add(StaffMember(id=member_id, user_id=world.theo.id, role=StaffRole.SUPPORT.value, created_at=now))
     grant = support.grant_access(context, world.olive.actor, world.northwind, scopes=[], hours=9, ticket="canary")
     words = {"reason": "canary-reason", "ticket": "canary"}
     session, _ = support.open_support_session(context, theo, new_id(), grant.id, **words)
     support.stop_support_session(context, theo, session.id)
     question = support.ask_for_access(context, theo, world.northwind, scopes=["content"], hours=2, **words)
     with world.db.transaction() as tx:
+        tx.delete(tx.get_one(StaffMember, member_id))
         tx.execute(update(Mail).values(next_try_at=None, settled_at=now, state="expired"))
     return grant.id, question.id, session.id
 

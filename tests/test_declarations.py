@@ -55,6 +55,24 @@ FRESH = (
     ("people.new_leaving", "people.create_export"),
 )
 """What asks for a fresh sign-in: the form, and what it does."""
+STAFF_ACTS = {
+    "staff.create_search",
+    "staff.create_request",
+    "staff.create_emergency",
+    "staff.create_emergency_approval",
+    "staff.create_session",
+    "staff.create_session_stop",
+    "staff.create_suspension",
+    "staff.create_reinstatement",
+    "staff.create_person_suspension",
+    "staff.create_person_reinstatement",
+    "staff.create_recovery",
+    "staff.create_recovery_approval",
+    "staff.create_recovery_stop",
+    "staff.create_role",
+    "staff.create_role_removal",
+}
+"""All that staff can do to a customer or to each other: whatever is not here, nobody of staff does."""
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -87,6 +105,10 @@ def test_an_exempt_view_looks_at_no_session(world):
         if rule.csrf_exempt:
             assert rule.anonymous, name
             assert not rule.session, f"{name} could act for whoever is signed in"
+
+
+def test_what_staff_can_do_is_a_closed_list(world):
+    assert {name for name, (methods, rule) in rules(world).items() if rule.staff and methods & UNSAFE} == STAFF_ACTS
 
 
 def test_what_is_dangerous_asks_for_a_fresh_sign_in_on_its_form_already(world):

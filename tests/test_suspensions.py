@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import delete
 
 from anuma_dash.audit import AuditEntry
 from anuma_dash.cli import main
@@ -160,6 +161,32 @@ def test_a_suspended_person_is_out_at_once_and_comes_back_by_signing_in_anew(wor
     world.run_worker()
     letters = [one.subject for one in world.mailbox.messages if world.dev.email in one.recipients]
     assert sorted(letters) == ["You are suspended at Anuma", "You may sign in again"]
+
+
+def test_a_sign_in_that_ran_beside_the_suspension_does_not_live_again(world, ines):
+    context = world.services.context
+    suspend_person(context, ines, world.dev.id, reason=REASON)
+    late = world.browser(world.dev)  # its session was begun by a sign-in that had read the person before
+    assert late.request("GET", "/keys").headers["Location"].startswith("/sign-in")
+
+    unsuspend_person(context, ines, world.dev.id)
+    assert late.request("GET", "/keys").headers["Location"].startswith("/sign-in"), "earlier sessions stay ended"
+
+
+def test_whoever_lost_the_staff_role_meanwhile_suspends_nobody(world, ines):
+    context = world.services.context
+    suspend_person(context, ines, world.vera.id, reason=REASON)
+    suspend_account(context, ines, world.elsewhere, reason=REASON, contest=CONTEST)
+    with world.db.transaction() as tx:
+        tx.execute(delete(StaffMember).where(StaffMember.user_id == world.ines.id))
+    for act in (
+        lambda: suspend_account(context, ines, world.northwind, reason=REASON, contest=CONTEST),
+        lambda: unsuspend_account(context, ines, world.elsewhere),
+        lambda: suspend_person(context, ines, world.dev.id, reason=REASON),
+        lambda: unsuspend_person(context, ines, world.vera.id),
+    ):
+        with pytest.raises(NotAllowed, match="needs the staff role administrator"):
+            act()
 
 
 def test_after_a_restore_the_gateway_says_whether_an_account_is_suspended(world, ines):

@@ -18,6 +18,7 @@ from anuma_dash import mail, workflows
 from anuma_dash.audit import Event, record
 from anuma_dash.db import Base, Owned, new_id, owned
 from anuma_dash.domain.accounts import attempt_sync, request_sync
+from anuma_dash.domain.acting import acting_now
 from anuma_dash.domain.deletions import FINAL_STATES, Deletion, request_deletion
 from anuma_dash.errors import Conflict, Invalid
 from anuma_dash.gateway.schemas import DeletionScope
@@ -95,10 +96,11 @@ def request_closing(context: Context, actor: Actor, account_id: UUID, *, typed_n
     `typed_name` is the account's name, to show that this account is meant. Raises `NotAllowed`, `Invalid`, and
     `Conflict` if it is being closed already.
     """
-    actor.require(Permission.CLOSE_ACCOUNT)
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
         account = lock_account(tx, account_id)
+        acting = acting_now(tx, actor, account)
+        acting.require(Permission.CLOSE_ACCOUNT)
         if account.status == "closed" or account.closes_at is not None:
             raise Conflict("This account is being closed already.")
         if one_line(typed_name) != account.name:
@@ -119,7 +121,7 @@ def request_closing(context: Context, actor: Actor, account_id: UUID, *, typed_n
         tx.add(closing)
         record(
             tx,
-            actor,
+            acting,
             Event.CLOSING_REQUESTED,
             at=now,
             account_id=account_id,
@@ -137,10 +139,11 @@ def undo_closing(context: Context, actor: Actor, account_id: UUID) -> AccountClo
 
     Raises `NotAllowed`, and `Conflict` if it is not being closed, or the time to undo it is over.
     """
-    actor.require(Permission.CLOSE_ACCOUNT)
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
         account = lock_account(tx, account_id)
+        acting = acting_now(tx, actor, account)
+        acting.require(Permission.CLOSE_ACCOUNT)
         closing = closing_of(tx, account_id)
         if closing is None:
             raise Conflict("This account is not being closed.")
@@ -148,7 +151,7 @@ def undo_closing(context: Context, actor: Actor, account_id: UUID) -> AccountClo
             raise Conflict("The time to undo this is over: the stored content is being deleted.")
         account.closes_at = None
         give_up(closing, actor.name, now)
-        record(tx, actor, Event.CLOSING_UNDONE, at=now, account_id=account_id, closing_id=closing.id)
+        record(tx, acting, Event.CLOSING_UNDONE, at=now, account_id=account_id, closing_id=closing.id)
         sync = request_sync(tx, account, now)
         people = [one for owners in (True, False) for one in _people(tx, account_id, owners=owners)]
         _write_to(context, tx, account, people, CLOSING_UNDONE, closing, now)
@@ -278,9 +281,11 @@ def _write_of_end(
 ) -> None:
     report = deletion.result
     done = report.done if report else 0
+    days = context.settings.activity_detail_days
     values = {
         "count": f"{done:,} stored {'request' if done == 1 else 'requests'}",
         "deletion_id": str(deletion.id),
+        "days": f"{days:,} {'day' if days == 1 else 'days'}",
         "backups": mail.utc_moment(report.backups_unreadable_by) if report else "seven days from now",
     }
     people = _people(tx, account.id, owners=True)

@@ -1,8 +1,9 @@
 """Invitations into an account: who is invited as what, under which link, and whether an address is invited at all.
 
-The link's token is 256 bits of chance and stored hashed only. An invitation is of use to the person alone whose
-address, verified by their identity provider, is the invited one. People are never found by their address; only
-invitations are.
+The link's token is 256 bits of chance, and an invitation holds its hash alone. In clear it stands in the message, which
+is sealed and is destroyed once it was sent, and in the path to come back to while somebody signs in. An invitation is
+of use to the person alone whose address, verified by their identity provider, is the invited one. People are never
+found by their address; only invitations are.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class InvitationMail(Owned, Base):
 
 
 def new_token() -> str:
-    """A token for a link; it is kept nowhere."""
+    """A token for a link; the invitation keeps its hash alone."""
     return secrets.token_urlsafe(32)
 
 
@@ -93,8 +94,8 @@ def usability(tx: Session, invitation: Invitation, now: datetime) -> Usability:
     if now >= invitation.expires_at:
         return Usability(False, "This invitation has expired. Ask for a new one.")
     account = tx.get_one(Account, invitation.account_id)
-    if account.status != "active":
-        return Usability(False, f"The account is {account.status}, so nobody can join it.")
+    if account.halt:
+        return Usability(False, f"The account is {account.halt}, so nobody can join it.")
     if not may_invite(tx, account, invitation.invited_by, Role(invitation.role)):
         return Usability(False, "Who invited you may not invite any more. Ask for a new invitation.")
     return Usability(True)

@@ -20,7 +20,7 @@ from anuma_dash.settings import Settings
 
 TENURE_HOURS = 24
 TENURE = timedelta(hours=TENURE_HOURS)
-"""For how long somebody must be an administrator before something is asked that they may approve."""
+"""For how long somebody must have their role before they ask, or others ask, for what takes a second person."""
 NEWS_LIFETIME = timedelta(days=3)
 ROLE_GIVEN = Letter(
     "staff_role_given",
@@ -140,17 +140,42 @@ def begin_development_staff(
 def require_tenure(tx: Session, settings: Settings, actor: Actor, asked_at: datetime) -> None:
     """Raise `NotAllowed` unless the actor was an administrator well before something was asked that takes a second one.
 
-    Otherwise one administrator could give the role to an identity of their own, and approve what they asked. In
-    development those whom `development_staff` names count as administrators of old.
+    Otherwise one administrator could give the role to an identity of their own, and approve what they asked.
     """
     assert actor.user_id is not None
-    member = _find(tx, actor.user_id, StaffRole.ADMINISTRATOR)
-    if member is not None and member.created_at <= asked_at - TENURE:
-        return
-    identities = tx.scalars(select(SignInIdentity).where(SignInIdentity.user_id == actor.user_id))
-    names = {f"{one.provider}:{one.subject}={StaffRole.ADMINISTRATOR.value}" for one in identities}
-    if member is None or names.isdisjoint(settings.development_staff):
+    if not _had_role(tx, settings, actor.user_id, asked_at, StaffRole.ADMINISTRATOR):
         raise NotAllowed(
             f"An approval counts only from somebody who was an administrator for {TENURE_HOURS} hours when it was "
             "asked for. Another administrator has to approve this."
         )
+
+
+def require_tenure_of_asker(
+    tx: Session, settings: Settings, asked_by: UUID, asked_at: datetime, *roles: StaffRole
+) -> None:
+    """Raise `NotAllowed` unless whoever asked for something that takes others had one of the roles well before.
+
+    Otherwise one administrator could give a role to an identity of their own, ask as that one, and approve as
+    themselves. Call it at the question, so that nothing waits that nobody may approve, and at each approval: the role
+    may have been taken and given anew meanwhile.
+    """
+    if not _had_role(tx, settings, asked_by, asked_at, *roles):
+        words = " or ".join(role.value for role in roles)
+        raise NotAllowed(
+            f"What takes a second person is asked for by somebody who had the staff role {words} for {TENURE_HOURS} "
+            "hours by then. Somebody else has to ask."
+        )
+
+
+def _had_role(tx: Session, settings: Settings, user_id: UUID, asked_at: datetime, *roles: StaffRole) -> bool:
+    """Whether the person has one of the roles, and had it for long. In development those whom `development_staff`
+    names count as having had theirs of old."""
+    identities = tx.scalars(select(SignInIdentity).where(SignInIdentity.user_id == user_id)).all()
+    for role in roles:
+        member = _find(tx, user_id, role)
+        if member is None:
+            continue
+        names = {f"{one.provider}:{one.subject}={role.value}" for one in identities}
+        if member.created_at <= asked_at - TENURE or not names.isdisjoint(settings.development_staff):
+            return True
+    return False

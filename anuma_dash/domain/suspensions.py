@@ -7,7 +7,6 @@ suspension brings no key back: people activate each of them again. A suspended p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -19,6 +18,7 @@ from anuma_dash import mail
 from anuma_dash.audit import Event, record
 from anuma_dash.db import Base, Owned, UTCDateTime, new_id, owned
 from anuma_dash.domain.accounts import attempt_sync, request_sync
+from anuma_dash.domain.acting import staff_now
 from anuma_dash.errors import Conflict, Invalid, NotAllowed, NotFound
 from anuma_dash.identity import (
     Account,
@@ -121,10 +121,10 @@ def suspend_account(context: Context, actor: Actor, account_id: UUID, *, reason:
     account as it stands after the first try; `gateway_status_at` says since when the gateway obeys. Raises
     `NotAllowed`, `NotFound`, `Invalid`, `Conflict` if it is suspended or closed already.
     """
-    staff = _staff(actor)
     reason, contest, now = checked_reason(reason), _checked_contest(contest), context.clock()
     with context.db.transaction(durable=True) as tx:
         account = lock_account(tx, account_id)
+        staff = _staff(tx, actor)
         _refuse_own(tx, actor, account_id)
         if account.status != "active":
             raise Conflict(f"This account is {account.status} already.")
@@ -153,9 +153,10 @@ def unsuspend_account(context: Context, actor: Actor, account_id: UUID) -> Accou
     Returns the account as it stands after the first try to tell the gateway. Raises `NotAllowed`, `NotFound`,
     `Conflict` if it is not suspended.
     """
-    staff, now = _staff(actor), context.clock()
+    now = context.clock()
     with context.db.transaction(durable=True) as tx:
         account = lock_account(tx, account_id)
+        staff = _staff(tx, actor)
         _refuse_own(tx, actor, account_id)
         row = suspension_of(tx, account_id)
         if account.status != "suspended" or row is None:
@@ -176,18 +177,18 @@ def suspend_person(context: Context, actor: Actor, user_id: UUID, *, reason: str
     The reason (20 to 1000 characters) is mailed to them. Raises `NotAllowed` (oneself, staff), `NotFound`, `Invalid`,
     `Conflict` if they are suspended already.
     """
-    staff, reason, now = _staff(actor), checked_reason(reason), context.clock()
+    reason, now = checked_reason(reason), context.clock()
     with context.db.transaction(durable=True) as tx:
-        user = _lock_person(tx, actor, user_id)
+        user = _lock_person(tx, user_id)
+        staff = _staff(tx, actor)
+        _refuse_person(tx, actor, user)
         if user.status != "active":
             raise Conflict("This person is suspended already.")
         user.status = "suspended"
-        alive = (_SESSIONS.c.user_id == user_id, _SESSIONS.c.ended_at.is_(None))
-        ended = tx.execute(update(_SESSIONS).where(*alive).values(ended_at=now))
         row = PersonSuspension(
             id=new_id(),
             user_id=user_id,
-            sessions_ended=cast(CursorResult[Any], ended).rowcount,
+            sessions_ended=_end_sessions(tx, user_id, now),
             **_decided(actor, reason, context.settings.support_email, now),
         )
         tx.add(row)
@@ -198,17 +199,27 @@ def suspend_person(context: Context, actor: Actor, user_id: UUID, *, reason: str
 
 def unsuspend_person(context: Context, actor: Actor, user_id: UUID) -> PersonSuspension:
     """Let a person sign in again. Raises `NotAllowed`, `NotFound`, `Conflict` if they are not suspended."""
-    staff, now = _staff(actor), context.clock()
+    now = context.clock()
     with context.db.transaction(durable=True) as tx:
-        user = _lock_person(tx, actor, user_id)
+        user = _lock_person(tx, user_id)
+        staff = _staff(tx, actor)
+        _refuse_person(tx, actor, user)
         row = person_suspension_of(tx, user_id)
         if user.status != "suspended" or row is None:
             raise Conflict("This person is not suspended.")
+        # A sign-in under way may have begun a session after the others were ended: it must not live again by this.
+        _end_sessions(tx, user_id, now)
         user.status = "active"
         _end(row, actor, now)
         _record_person(tx, staff, Event.PERSON_UNSUSPENDED, user, row, now)
         _write(context, tx, user, PERSON_UNSUSPENDED, {"sign_in_url": f"{context.settings.public_url}/sign-in"}, now)
     return row
+
+
+def _end_sessions(tx: Session, user_id: UUID, now: datetime) -> int:
+    alive = (_SESSIONS.c.user_id == user_id, _SESSIONS.c.ended_at.is_(None))
+    ended = tx.execute(update(_SESSIONS).where(*alive).values(ended_at=now))
+    return cast(CursorResult[Any], ended).rowcount
 
 
 def checked_reason(reason: str) -> str:
@@ -229,12 +240,9 @@ def _checked_contest(contest: str) -> str:
     return contest
 
 
-def _staff(actor: Actor) -> Actor:
-    """The actor as staff. Raises `NotAllowed`."""
-    if actor.kind == "operator":
-        return actor
-    actor.require_staff(StaffRole.ADMINISTRATOR)
-    return replace(actor, kind="staff")
+def _staff(tx: Session, actor: Actor) -> Actor:
+    """The actor as staff, as they are now. Raises `NotAllowed`."""
+    return actor if actor.kind == "operator" else staff_now(tx, actor, StaffRole.ADMINISTRATOR)
 
 
 def _refuse_own(tx: Session, actor: Actor, account_id: UUID) -> None:
@@ -243,15 +251,18 @@ def _refuse_own(tx: Session, actor: Actor, account_id: UUID) -> None:
         raise NotAllowed("You belong to this account. Another administrator has to decide.")
 
 
-def _lock_person(tx: Session, actor: Actor, user_id: UUID) -> User:
+def _lock_person(tx: Session, user_id: UUID) -> User:
     user = tx.scalar(select(User).where(User.id == user_id).with_for_update())
     if user is None:
         raise NotFound("There is no such person.")
-    if user_id == actor.user_id:
-        raise NotAllowed("Nobody suspends themselves.")
-    if user.status == "active" and staff_roles_of(tx, user_id):
-        raise NotAllowed("This person works for the service. Take away their staff roles first.")
     return user
+
+
+def _refuse_person(tx: Session, actor: Actor, user: User) -> None:
+    if user.id == actor.user_id:
+        raise NotAllowed("Nobody suspends themselves.")
+    if user.status == "active" and staff_roles_of(tx, user.id):
+        raise NotAllowed("This person works for the service. Take away their staff roles first.")
 
 
 def _decided(actor: Actor, reason: str, contest: str, now: datetime) -> dict[str, Any]:

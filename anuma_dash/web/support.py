@@ -170,14 +170,13 @@ def banner() -> dict[str, Any] | None:
     if inside is None:
         if g.get("support_known") or not presented():
             return None
-        return {"who": "Support session", "what": "its details cannot be read right now", "left": "", "stop_url": STOP}
+        return {"who": "Support session", "what": "its details cannot be read right now", "stop_url": STOP}
     session, who = inside.session, actor()
     hidden = "" if "billing" in session.scopes else " · costs hidden"
-    seconds = (session.ends_at - now()).total_seconds()
     return {
         "who": f"{who.name} of Anuma is looking into {inside.account.name}",
         "what": f"{', '.join(session.scopes)}{hidden} · ticket {session.ticket} · nothing can be changed",
-        "left": f"{max(0, math.ceil(seconds / 60))} min left",
+        "seconds_left": max(0, math.ceil((session.ends_at - now()).total_seconds())),
         "ends_at": session.ends_at,
         "stop_url": STOP,
     }

@@ -6,18 +6,18 @@ becomes an owner, beside those who are.
 """
 
 from anuma_dash.domain.owner_recovery.deciding import (
-    UNAPPROVED_LIFETIME,
     approve_recovery,
     ask_recovery,
     stop_recovery,
 )
 from anuma_dash.domain.owner_recovery.letters import stoppers
 from anuma_dash.domain.owner_recovery.models import (
+    UNAPPROVED_LIFETIME,
     OwnerRecovery,
     OwnerRecoveryApproval,
     approvals_of,
+    open_recoveries,
     open_recovery,
-    recoveries,
 )
 from anuma_dash.domain.owner_recovery.settling import OWNER_RECOVERY
 
@@ -29,8 +29,8 @@ __all__ = [
     "approvals_of",
     "approve_recovery",
     "ask_recovery",
+    "open_recoveries",
     "open_recovery",
-    "recoveries",
     "stop_recovery",
     "stoppers",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,9 +9,11 @@ from sqlalchemy.orm import Session
 
 from anuma_dash import mail
 from anuma_dash.audit import Event, record
-from anuma_dash.db import new_id
+from anuma_dash.db import new_id, owned
+from anuma_dash.domain.acting import acting_now, staff_now
 from anuma_dash.domain.owner_recovery.letters import NOTICE, STOPPED, tell
 from anuma_dash.domain.owner_recovery.models import (
+    UNAPPROVED_LIFETIME,
     OwnerRecovery,
     OwnerRecoveryApproval,
     approvals_of,
@@ -20,14 +21,15 @@ from anuma_dash.domain.owner_recovery.models import (
     open_recovery,
 )
 from anuma_dash.domain.owner_recovery.settling import fail, note, settle
-from anuma_dash.domain.staff import require_tenure
+from anuma_dash.domain.staff import require_tenure, require_tenure_of_asker
 from anuma_dash.errors import Conflict, Invalid, NotAllowed, NotFound
-from anuma_dash.identity import Account, Actor, Permission, StaffRole, lock_account, membership_of, staff_roles_of
+from anuma_dash.identity import Account, Actor, Permission, StaffRole, lock_account, membership_of
 from anuma_dash.names import fold_address, one_line
 from anuma_dash.workflows import Context
 
 APPROVALS = 2
-UNAPPROVED_LIFETIME = timedelta(days=7)
+ASKING = (StaffRole.SUPPORT, StaffRole.ADMINISTRATOR)
+"""Who may ask for a recovery."""
 LONGEST_REASON = 500
 LONGEST_TICKET = 60
 
@@ -44,15 +46,16 @@ def ask_recovery(
     reason, ticket = one_line(reason), one_line(ticket)
     _check_words(email, reason, ticket)
     with context.db.transaction(durable=True) as tx:
-        staff = _staff(tx, actor, account_id, StaffRole.SUPPORT, StaffRole.ADMINISTRATOR)
-        _active(lock_account(tx, account_id))
-        earlier = open_recovery(tx, account_id)
-        if earlier is not None and earlier.state == "asked" and now - earlier.asked_at > UNAPPROVED_LIFETIME:
-            fail(tx, earlier, now, "nobody approved it in time")
-        elif earlier is not None:
-            raise Conflict("A recovery of this account is under way already.")
-        row = OwnerRecovery(id=new_id(), account_id=account_id, new_owner_email=email, reason=reason, ticket=ticket)
+        account = lock_account(tx, account_id)
+        staff = _staff(tx, actor, account_id, *ASKING)
         assert actor.user_id is not None
+        require_tenure_of_asker(tx, context.settings, actor.user_id, now, *ASKING)
+        _active(account)
+        if open_recovery(tx, account_id, now) is not None:
+            raise Conflict("A recovery of this account is under way already.")
+        for lapsed in tx.scalars(owned(OwnerRecovery, account_id).where(OwnerRecovery.state == "asked")):
+            fail(tx, lapsed, now, "nobody approved it in time")
+        row = OwnerRecovery(id=new_id(), account_id=account_id, new_owner_email=email, reason=reason, ticket=ticket)
         row.state, row.asked_by, row.asked_by_name, row.asked_at = "asked", actor.user_id, actor.name, now
         row.attempt = 1
         tx.add(row)
@@ -81,11 +84,10 @@ def _check_words(email: str, reason: str, ticket: str) -> None:
 
 def _staff(tx: Session, actor: Actor, account_id: UUID, *roles: StaffRole) -> Actor:
     """The actor as staff. Their role is read anew; members of the account are refused."""
-    held = staff_roles_of(tx, actor.user_id) if actor.user_id else frozenset()
-    replace(actor, staff_roles=held).require_staff(*roles)
+    staff = staff_now(tx, actor, *roles)
     if membership_of(tx, account_id, actor.user_id) is not None:
         raise NotAllowed("You belong to this account, so somebody else has to look after it.")
-    return replace(actor, kind="staff")
+    return staff
 
 
 def _active(account: Account) -> None:
@@ -107,6 +109,7 @@ def approve_recovery(context: Context, actor: Actor, recovery_id: UUID) -> Owner
         if row.asked_by == actor.user_id or actor.user_id in {one.approved_by for one in given}:
             raise NotAllowed("Two administrators have to approve, neither of them the one who asked.")
         require_tenure(tx, context.settings, actor, row.asked_at)
+        require_tenure_of_asker(tx, context.settings, row.asked_by, row.asked_at, *ASKING)
         if row.state != "asked" or now - row.asked_at > UNAPPROVED_LIFETIME:
             raise Conflict("This recovery cannot be approved any more.")
         assert actor.user_id is not None
@@ -145,8 +148,8 @@ def stop_recovery(context: Context, actor: Actor, account_id: UUID, recovery_id:
         if account.id != account_id:
             raise NotFound("There is no such recovery.")
         if actor.account_id == account_id and actor.kind == "user":
-            actor.require(Permission.STOP_RECOVERY)
-            stopping = actor
+            stopping = acting_now(tx, actor, account)
+            stopping.require(Permission.STOP_RECOVERY)
         else:
             stopping = _staff(tx, actor, account_id, StaffRole.ADMINISTRATOR)
         if row.state not in ("asked", "scheduled"):

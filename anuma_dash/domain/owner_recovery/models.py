@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, String, UniqueConstraint, and_, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from anuma_dash.db import Base, Owned, new_id, owned
 from anuma_dash.errors import NotFound
 from anuma_dash.identity import Account, lock_account
 from anuma_dash.workflows import Durable
+
+UNAPPROVED_LIFETIME = timedelta(days=7)
 
 
 class OwnerRecovery(Owned, Durable, Base):
@@ -50,14 +52,20 @@ class OwnerRecoveryApproval(Base):
     approved_at: Mapped[datetime]
 
 
-def open_recovery(tx: Session, account_id: UUID) -> OwnerRecovery | None:
-    """The account's recovery that is asked for or scheduled, if any. An account has one at most."""
-    return tx.scalar(owned(OwnerRecovery, account_id).where(OwnerRecovery.state.in_(("asked", "scheduled"))))
+def open_recovery(tx: Session, account_id: UUID, now: datetime) -> OwnerRecovery | None:
+    """The account's recovery that may still come into effect, if any. An account has one at most."""
+    return tx.scalar(owned(OwnerRecovery, account_id).where(_open(now)))
 
 
-def recoveries(tx: Session, limit: int = 50) -> list[OwnerRecovery]:
-    """The latest recoveries of every account, newest first: for staff pages."""
-    return list(tx.scalars(select(OwnerRecovery).order_by(OwnerRecovery.id.desc()).limit(limit)))
+def open_recoveries(tx: Session, now: datetime) -> list[OwnerRecovery]:
+    """Those of every account that may still come into effect, newest first: for staff pages."""
+    return list(tx.scalars(select(OwnerRecovery).where(_open(now)).order_by(OwnerRecovery.id.desc())))
+
+
+def _open(now: datetime) -> ColumnElement[bool]:
+    # One that nobody approves in time lapses by the clock alone; its row says so when the next one is asked for.
+    in_time = and_(OwnerRecovery.state == "asked", OwnerRecovery.asked_at >= now - UNAPPROVED_LIFETIME)
+    return or_(OwnerRecovery.state == "scheduled", in_time)
 
 
 def approvals_of(tx: Session, recovery_id: UUID) -> list[OwnerRecoveryApproval]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from anuma_dash.audit import Event, record
 from anuma_dash.db import new_id, owned
+from anuma_dash.domain.acting import acting_now
 from anuma_dash.domain.support.models import (
     LONGEST_TICKET,
     SupportGrant,
@@ -34,24 +35,23 @@ def grant_access(
     Raises `NotAllowed`, `Invalid`, and `Conflict` where the deployment has no support access or a grant like this is
     live: one ends before another begins, so that it is always plain what staff may see.
     """
-    actor.require(Permission.MANAGE_SUPPORT_ACCESS)
     check_switched_on(context.settings)
     chosen, hours = checked_scopes(scopes), checked_hours(hours)
     ticket = checked_text(ticket, "ticket", LONGEST_TICKET)
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
-        lock_account(tx, account_id)
+        acting = _deciding(tx, actor, account_id)
         query = owned(SupportGrant, account_id).where(SupportGrant.state == "live", SupportGrant.asked_by.is_(None))
         if any(grant.live(now) for grant in tx.scalars(query)):
             raise Conflict("Support may look into the account already. Revoke that first to grant it differently.")
         grant = SupportGrant(
             id=new_id(), account_id=account_id, kind="grant", scopes=chosen, hours=hours, ticket=ticket
         )
-        _go_live(grant, actor, now)
+        _go_live(grant, acting, now)
         tx.add(grant)
         record(
             tx,
-            actor,
+            acting,
             Event.SUPPORT_GRANTED,
             at=now,
             account_id=account_id,
@@ -61,6 +61,13 @@ def grant_access(
             ticket=ticket,
         )
     return grant
+
+
+def _deciding(tx: Session, actor: Actor, account_id: UUID) -> Actor:
+    """The actor as they may decide now, behind the account's lock. Raises `NotAllowed`, `NotFound`."""
+    acting = acting_now(tx, actor, lock_account(tx, account_id))
+    acting.require(Permission.MANAGE_SUPPORT_ACCESS)
+    return acting
 
 
 def _go_live(grant: SupportGrant, actor: Actor, now: datetime) -> None:
@@ -75,18 +82,18 @@ def approve_request(
 
     Raises `NotAllowed`, `NotFound`, `Invalid`, and `Conflict` if it waits for no answer any more.
     """
-    actor.require(Permission.MANAGE_SUPPORT_ACCESS)
     check_switched_on(context.settings)
     chosen, now = checked_scopes(scopes), context.clock()
     with context.db.transaction(durable=True) as tx:
+        acting = _deciding(tx, actor, account_id)
         grant = _waiting(tx, account_id, grant_id, now)
         if not set(chosen) <= set(grant.scopes):
             raise Invalid("You can allow what was asked for, or less.", field="scopes")
         grant.scopes, grant.hours = chosen, checked_hours(hours, grant.hours)
-        _go_live(grant, actor, now)
+        _go_live(grant, acting, now)
         record(
             tx,
-            actor,
+            acting,
             Event.SUPPORT_APPROVED,
             at=now,
             account_id=account_id,
@@ -101,14 +108,14 @@ def approve_request(
 
 def decline_request(context: Context, actor: Actor, account_id: UUID, grant_id: UUID) -> SupportGrant:
     """Say no to the staff member who asked. Raises `NotAllowed`, `NotFound`, `Conflict`."""
-    actor.require(Permission.MANAGE_SUPPORT_ACCESS)
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
+        acting = _deciding(tx, actor, account_id)
         grant = _waiting(tx, account_id, grant_id, now)
         grant.state, grant.ended_at, grant.ended_by = "declined", now, actor.user_id
         record(
             tx,
-            actor,
+            acting,
             Event.SUPPORT_DECLINED,
             at=now,
             account_id=account_id,
@@ -120,7 +127,7 @@ def decline_request(context: Context, actor: Actor, account_id: UUID, grant_id: 
 
 
 def _waiting(tx: Session, account_id: UUID, grant_id: UUID, now: datetime) -> SupportGrant:
-    grant = _locked(tx, account_id, grant_id)
+    grant = _find(tx, account_id, grant_id)
     if grant.kind == "emergency":
         raise NotFound("There is no such request.")
     if not grant.waiting(now):
@@ -128,8 +135,7 @@ def _waiting(tx: Session, account_id: UUID, grant_id: UUID, now: datetime) -> Su
     return grant
 
 
-def _locked(tx: Session, account_id: UUID, grant_id: UUID) -> SupportGrant:
-    lock_account(tx, account_id)
+def _find(tx: Session, account_id: UUID, grant_id: UUID) -> SupportGrant:
     grant = tx.scalar(owned(SupportGrant, account_id).where(SupportGrant.id == grant_id))
     if grant is None:
         raise NotFound("There is no such request.")
@@ -145,13 +151,13 @@ def revoke_grant(context: Context, actor: Actor, account_id: UUID, grant_id: UUI
 
     Raises `NotAllowed`, `NotFound`, and `Conflict` if it was over before.
     """
-    actor.require(Permission.MANAGE_SUPPORT_ACCESS)
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
-        grant = _locked(tx, account_id, grant_id)
+        acting = _deciding(tx, actor, account_id)
+        grant = _find(tx, account_id, grant_id)
         if grant.state != "live":
             raise Conflict("This support access is over already.")
-        return _revoke(tx, actor, grant, now)
+        return _revoke(tx, acting, grant, now)
 
 
 def _revoke(tx: Session, actor: Actor, grant: SupportGrant, now: datetime) -> int:
@@ -180,11 +186,11 @@ def end_support_session(context: Context, actor: Actor, account_id: UUID, sessio
 
     Raises `NotAllowed`, `NotFound`.
     """
-    actor.require(Permission.MANAGE_SUPPORT_ACCESS)
     with context.db.transaction(durable=True) as tx:
+        acting = _deciding(tx, actor, account_id)
         query = owned(SupportSession, account_id).where(SupportSession.id == session_id)
         session = tx.scalar(query.with_for_update())
         if session is None:
             raise NotFound("There is no such support session.")
-        end_session(tx, actor, session, "customer", context.clock())
+        end_session(tx, acting, session, "customer", context.clock())
     return session

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from anuma_dash.audit import Event, record
 from anuma_dash.db import new_id, owned
-from anuma_dash.domain.staff import require_tenure
+from anuma_dash.domain.acting import staff_now
+from anuma_dash.domain.staff import require_tenure, require_tenure_of_asker
 from anuma_dash.domain.support import letters
 from anuma_dash.domain.support.models import (
     EMERGENCY_HOURS,
@@ -26,6 +27,7 @@ from anuma_dash.domain.support.models import (
 )
 from anuma_dash.errors import Conflict, NotAllowed, NotFound
 from anuma_dash.identity import Account, Actor, Membership, Role, StaffMember, StaffRole, User, lock_account
+from anuma_dash.settings import Settings
 from anuma_dash.workflows import Context
 
 REASON_MISSING = "Say why you need to look. The customer reads it."
@@ -54,11 +56,10 @@ def ask_for_access(
     Raises `NotAllowed`, `NotFound`, `Invalid`, and `Conflict` if support access is off, or the same person's question
     still waits.
     """
-    actor.require_staff(StaffRole.SUPPORT)
     check_switched_on(context.settings)
     chosen, hours = checked_scopes(scopes), checked_hours(hours)
     grant = _question(actor, account_id, "grant", chosen, hours, reason, ticket)
-    return _ask(context, actor, grant, Event.SUPPORT_ASKED)
+    return _ask(context, actor, StaffRole.SUPPORT, grant, Event.SUPPORT_ASKED)
 
 
 def ask_for_emergency(context: Context, actor: Actor, account_id: UUID, *, reason: str, ticket: str) -> SupportGrant:
@@ -66,10 +67,9 @@ def ask_for_emergency(context: Context, actor: Actor, account_id: UUID, *, reaso
 
     Raises `NotAllowed`, `NotFound`, `Invalid`, `Conflict`.
     """
-    actor.require_staff(StaffRole.ADMINISTRATOR)
     check_switched_on(context.settings)
     grant = _question(actor, account_id, "emergency", ["metadata"], EMERGENCY_HOURS, reason, ticket)
-    return _ask(context, actor, grant, Event.SUPPORT_EMERGENCY_ASKED)
+    return _ask(context, actor, StaffRole.ADMINISTRATOR, grant, Event.SUPPORT_EMERGENCY_ASKED)
 
 
 def _question(
@@ -88,11 +88,14 @@ def _question(
     )
 
 
-def _ask(context: Context, actor: Actor, grant: SupportGrant, event: Event) -> SupportGrant:
+def _ask(context: Context, actor: Actor, role: StaffRole, grant: SupportGrant, event: Event) -> SupportGrant:
     now = grant.asked_at = context.clock()
     assert actor.user_id is not None
     with context.db.transaction(durable=True) as tx:
         account = lock_account(tx, grant.account_id)
+        asking = staff_now(tx, actor, role)
+        if grant.kind == "emergency":
+            require_tenure_of_asker(tx, context.settings, actor.user_id, now, role)
         if refusal := refusal_of_target(tx, account, actor.user_id):
             raise Conflict(refusal)
         mine = owned(SupportGrant, account.id).where(
@@ -105,7 +108,7 @@ def _ask(context: Context, actor: Actor, grant: SupportGrant, event: Event) -> S
         if event is Event.SUPPORT_ASKED:
             fields |= {"scopes": grant.scopes, "hours": grant.hours}
             letters.tell_of_question(tx, context.settings, account, grant, actor.name, now)
-        record(tx, _in(actor, account.id), event, at=now, account_id=account.id, **fields)
+        record(tx, _in(asking, account.id), event, at=now, account_id=account.id, **fields)
     return grant
 
 
@@ -118,7 +121,6 @@ def approve_emergency(context: Context, actor: Actor, grant_id: UUID) -> Support
 
     Raises `NotAllowed`, `NotFound`, `Conflict`.
     """
-    actor.require_staff(StaffRole.ADMINISTRATOR)
     check_switched_on(context.settings)
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
@@ -128,16 +130,15 @@ def approve_emergency(context: Context, actor: Actor, grant_id: UUID) -> Support
             raise NotFound("There is no such request.")
         account = lock_account(tx, grant.account_id)
         tx.refresh(grant)
-        asking = _check_second(tx, actor, account, grant)
-        assert grant.asked_at is not None
-        require_tenure(tx, context.settings, actor, grant.asked_at)
+        approving = staff_now(tx, actor, StaffRole.ADMINISTRATOR)
+        asking = _check_second(tx, context.settings, approving, account, grant)
         if not grant.waiting(now):
             raise Conflict("This request waits for no approval any more.")
         grant.state, grant.approved_by, grant.granted_at = "live", actor.user_id, now
         grant.expires_at = now + timedelta(hours=grant.hours)
         record(
             tx,
-            _in(actor, account.id),
+            _in(approving, account.id),
             Event.SUPPORT_EMERGENCY_APPROVED,
             at=now,
             account_id=account.id,
@@ -150,9 +151,10 @@ def approve_emergency(context: Context, actor: Actor, grant_id: UUID) -> Support
     return grant
 
 
-def _check_second(tx: Session, actor: Actor, account: Account, grant: SupportGrant) -> User:
+def _check_second(tx: Session, settings: Settings, actor: Actor, account: Account, grant: SupportGrant) -> User:
     assert actor.user_id is not None
     assert grant.asked_by is not None
+    assert grant.asked_at is not None
     if grant.asked_by == actor.user_id:
         raise NotAllowed("Another administrator has to approve what you asked for.")
     for person in (actor.user_id, grant.asked_by):
@@ -163,6 +165,8 @@ def _check_second(tx: Session, actor: Actor, account: Account, grant: SupportGra
     )
     if tx.scalar(still) is None:
         raise Conflict("Whoever asked for this is no administrator any more.")
+    require_tenure(tx, settings, actor, grant.asked_at)
+    require_tenure_of_asker(tx, settings, grant.asked_by, grant.asked_at, StaffRole.ADMINISTRATOR)
     return tx.get_one(User, grant.asked_by)
 
 

@@ -138,6 +138,7 @@ def _closing_page(form: ClosingForm, status: int = 200) -> Response:
         form=form,
         preview=preview,
         undo_days=closings.UNDO_DAYS,
+        detail_days=services().settings.activity_detail_days,
         breadcrumbs=_crumbs("Close"),
     )
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from anuma_dash.audit import Event, record
 from anuma_dash.domain.accounts import attempt_sync, create_account, request_sync, sync_account
+from anuma_dash.domain.acting import acting_now
 from anuma_dash.domain.closings import AccountClosing, closing_of
 from anuma_dash.domain.deletions import Deletion
 from anuma_dash.domain.suspensions import AccountSuspension, suspensions_of
@@ -83,24 +84,23 @@ def change_account(context: Context, actor: Actor, account_id: UUID, facts: Fact
     `revision` is the account's when the form was opened. Returns the account as it stands after the first try to tell
     the gateway. Raises `NotAllowed`, and `Conflict` if somebody else changed it meanwhile.
     """
-    actor.require(Permission.CHANGE_ACCOUNT)
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
         account = lock_account(tx, account_id)
-        if account.halt:
-            raise Conflict(f"This account is {account.halt}. Nothing of it can be changed meanwhile.")
+        acting = acting_now(tx, actor, account)
+        acting.require(Permission.CHANGE_ACCOUNT)
         if account.revision != revision:
             raise Conflict(CHANGED_MEANWHILE)
         sync = None
         if account.name != facts.name:
-            record(tx, actor, Event.ACCOUNT_RENAMED, at=now, account_id=account_id, old=account.name, new=facts.name)
+            record(tx, acting, Event.ACCOUNT_RENAMED, at=now, account_id=account_id, old=account.name, new=facts.name)
             account.name = facts.name
             sync = request_sync(tx, account, now)
         elif _changes(account, facts):
             # The gateway need not know it, but another form that is open must not undo it.
             account.revision += 1
         for what in _changes(account, facts):
-            record(tx, actor, Event.ACCOUNT_CHANGED, at=now, account_id=account_id, what=what)
+            record(tx, acting, Event.ACCOUNT_CHANGED, at=now, account_id=account_id, what=what)
         account.country = facts.country
         account.contact_name, account.contact_email = facts.contact_name, facts.contact_email
     if sync is not None:

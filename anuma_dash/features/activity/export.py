@@ -55,7 +55,7 @@ def request_export(
         raise Invalid("Choose CSV or JSON Lines.", field="format")
     _refuse_unknown(parse_filters(filters, zone_of(time_zone)))
     now = context.clock()
-    with context.db.transaction() as tx:
+    with context.db.transaction(durable=True) as tx:
         lock_account(tx, account_id)
         existing = tx.get(ActivityExport, token)
         if existing is not None:

@@ -10,6 +10,7 @@ from anuma_dash.domain.controls import CONTROLS
 from anuma_dash.domain.owner_recovery import open_recovery
 from anuma_dash.identity import Account, Actor, Permission
 from anuma_dash.web.banners import Banner
+from anuma_dash.web.state import now
 
 RECOVERY_PAGES = ("people", "account", "overview")
 
@@ -34,7 +35,7 @@ def banners(tx: Session, actor: Actor, account: Account) -> list[Banner]:
 
 
 def _recovery(tx: Session, actor: Actor, account: Account) -> list[Banner]:
-    row = open_recovery(tx, account.id)
+    row = open_recovery(tx, account.id, now())
     if row is None:
         return []
     stop = None

@@ -18,12 +18,13 @@ from sqlalchemy.orm import Session
 from anuma_dash import workflows
 from anuma_dash.audit import Event, record
 from anuma_dash.db import new_id, owned
+from anuma_dash.domain.acting import acting_now
 from anuma_dash.domain.control_notices import ControlNotice
 from anuma_dash.errors import Conflict, GatewayError, Invalid, NotFound
 from anuma_dash.features.people.key_fates import may_hold_keys, settle_departure
 from anuma_dash.features.people.letters import MEMBER_LEFT, MEMBER_REMOVED, write_to_member
 from anuma_dash.features.people.models import Departure
-from anuma_dash.features.people.service import acting_now, find_member, require_another_owner, require_rule
+from anuma_dash.features.people.service import find_member, require_another_owner, require_rule
 from anuma_dash.gateway import schemas
 from anuma_dash.identity import Account, Actor, Membership, Permission, Role, User, lock_account
 from anuma_dash.workflows import Context

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from anuma_dash import mail
 from anuma_dash.audit import Event, record
 from anuma_dash.db import new_id, owned
+from anuma_dash.domain.acting import acting_now
 from anuma_dash.domain.invitations import (
     LIFETIME,
     Invitation,
@@ -25,7 +26,7 @@ from anuma_dash.domain.invitations import (
 from anuma_dash.errors import Conflict, Invalid, NotFound
 from anuma_dash.features.people.letters import INVITATION
 from anuma_dash.features.people.permission_table import role_words
-from anuma_dash.features.people.service import acting_now, require_rule
+from anuma_dash.features.people.service import require_rule
 from anuma_dash.identity import Account, Actor, Membership, Permission, Role, User, lock_account, membership_of
 from anuma_dash.mail import Mail
 from anuma_dash.names import fold_address

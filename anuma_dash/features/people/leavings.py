@@ -26,7 +26,7 @@ def export_own(context: Context, actor: Actor, account_id: UUID) -> dict[str, An
     found = holdings(context, actor, account_id, actor.user_id)
     now = context.clock()
     erased_before = now - timedelta(days=context.settings.activity_detail_days)
-    with context.db.transaction() as tx:
+    with context.db.transaction(durable=True) as tx:
         account = find_account(tx, account_id)
         rows = tx.execute(
             select(AuditEntry, AuditDetail)

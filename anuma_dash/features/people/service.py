@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from anuma_dash.audit import Event, record
 from anuma_dash.db import owned
+from anuma_dash.domain.acting import acting_now
 from anuma_dash.errors import Conflict, NotAllowed, NotFound
 from anuma_dash.features.people.letters import READING_DECIDED, ROLE_CHANGED, write_to_member
 from anuma_dash.identity import (
-    Account,
     Actor,
     Membership,
     Permission,
@@ -76,18 +76,6 @@ def find_member(tx: Session, account_id: UUID, user_id: UUID) -> tuple[User, Mem
     if membership is None:
         raise NotFound("There is no such member.")
     return tx.get_one(User, user_id), membership
-
-
-def acting_now(tx: Session, actor: Actor, account: Account) -> Actor:
-    """The actor with the role that they have in this very moment, behind the account's lock.
-
-    What the guard read before may have changed: two owners may demote each other. Raises `NotAllowed`.
-    """
-    membership = membership_of(tx, account.id, actor.user_id)
-    if membership is None:
-        raise NotAllowed("You do not belong to this account any more.")
-    role = Role(membership.role)
-    return replace(actor, role=role, permissions=permissions_of(account, role), halt=account.halt)
 
 
 def may_rule(actor: Actor, role: Role) -> bool:

@@ -27,5 +27,5 @@ class ProfileForm(Form):
         [Offered("Choose a time zone from the list.")],
         choices=time_zones,
         validate_choice=False,
-        description="Every time on these pages and in mail to you is written in it. Days in sums are UTC days.",
+        description="Every time on these pages is written in it; mail names its time zone. Days in sums are UTC days.",
     )

@@ -10,6 +10,7 @@ from wtforms import Form
 
 from anuma_dash.domain import support
 from anuma_dash.domain.support import IDLE, LONGEST_SESSION
+from anuma_dash.errors import NotFound
 from anuma_dash.features.staff import blueprint, service
 from anuma_dash.features.staff.account_page import find_grant
 from anuma_dash.features.staff.act_forms import AccessForm, ReasonForm
@@ -21,7 +22,7 @@ from anuma_dash.identity import StaffRole
 from anuma_dash.web.access import access
 from anuma_dash.web.flashes import flash
 from anuma_dash.web.limits import limiter
-from anuma_dash.web.state import actor, services, signed_in
+from anuma_dash.web.state import actor, now, services, signed_in
 from anuma_dash.web.support import give_cookie
 
 SUPPORT = (StaffRole.SUPPORT,)
@@ -79,7 +80,9 @@ def create_request(account_id: UUID) -> ResponseReturnValue:
             ticket=form.ticket.data or "",
         )
         missing = unreached_in(services().context, account_id, support.deciders)
-        return " ".join(["The customer has been asked. Nothing can be seen before they approve.", *missing])
+        return " ".join(
+            ["The customer has been asked. By this request nothing can be seen before they approve.", *missing]
+        )
 
     return send(_request(account_id), ask)
 
@@ -144,6 +147,9 @@ def _minutes(span: object) -> int:
 @access(staff=SEARCHERS, reauth=True)
 def new_session(grant_id: UUID) -> ResponseReturnValue:
     """What looking into the account means."""
+    grant, _ = find_grant(services().context, actor(), grant_id)
+    if not grant.live(now()):
+        raise NotFound("This support access is not live, so nobody gets in by it.")
     return act_page(_session(grant_id))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import select
@@ -58,7 +59,7 @@ def read_account(context: Context, actor: Actor, account_id: UUID) -> AccountPag
     with context.db.transaction(durable=True) as tx:
         account = find_account(tx, account_id)
         record(tx, actor, Event.STAFF_ACCOUNT_OPENED, at=now, account_id=None, opened_account_id=account_id)
-        recovery = open_recovery(tx, account_id)
+        recovery = open_recovery(tx, account_id, now)
         refusal = support.refusal_of_target(tx, account, actor.user_id)
         grants = support.grants_for_staff(tx, account_id)
         names = _names(tx, grants)
@@ -102,12 +103,14 @@ def _grant(grant: SupportGrant, actor: Actor, names: dict[UUID, str], refusal: s
     )
 
 
-def find_grant(context: Context, actor: Actor, grant_id: UUID) -> tuple[SupportGrant, Account]:
-    """A grant or a question with its account. Raises `NotAllowed` and `NotFound`."""
+def find_grant(
+    context: Context, actor: Actor, grant_id: UUID, kind: Literal["grant", "emergency"] | None = None
+) -> tuple[SupportGrant, Account]:
+    """A grant or a question with its account, of one kind if that matters. Raises `NotAllowed` and `NotFound`."""
     actor.require_staff(*SEARCHERS)
     with context.db.reading() as tx:
         grant = tx.get(SupportGrant, grant_id)
-        if grant is None:
+        if grant is None or kind not in (None, grant.kind):
             raise NotFound("There is no such support access.")
         return grant, find_account(tx, grant.account_id)
 

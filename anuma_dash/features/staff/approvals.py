@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import Form
 
 from anuma_dash.domain import owner_recovery, support
+from anuma_dash.errors import NotFound
 from anuma_dash.features.staff import blueprint, waiting
 from anuma_dash.features.staff.account_page import find_grant
 from anuma_dash.features.staff.act_forms import ConfirmForm
@@ -18,7 +19,7 @@ from anuma_dash.features.staff.reach import unreached_in
 from anuma_dash.web.access import access
 from anuma_dash.web.limits import limiter
 from anuma_dash.web.render import page
-from anuma_dash.web.state import actor, services
+from anuma_dash.web.state import actor, now, services
 
 
 @blueprint.get("/staff/approvals")
@@ -44,7 +45,7 @@ def _act(title: str, submit: str, points: list[str], endpoint: str, *, danger: b
 
 
 def _emergency_approval(grant_id: UUID) -> Act:
-    grant, account = find_grant(services().context, actor(), grant_id)
+    grant, account = find_grant(services().context, actor(), grant_id, "emergency")
     points = [
         f"Reason: {grant.reason} · ticket {grant.ticket}",
         f"The administrator who asked can look at the metadata of this account for {grant.hours} hours. Owners and "
@@ -59,6 +60,9 @@ def _emergency_approval(grant_id: UUID) -> Act:
 @access(staff=ADMINISTRATORS, reauth=True)
 def new_emergency_approval(grant_id: UUID) -> ResponseReturnValue:
     """What approving does."""
+    grant, _ = find_grant(services().context, actor(), grant_id, "emergency")
+    if not grant.waiting(now()):
+        raise NotFound("This request waits for no approval any more.")
     return act_page(_emergency_approval(grant_id))
 
 

@@ -19,6 +19,7 @@ from anuma_dash.mail import reachable
 from anuma_dash.web.access import access
 from anuma_dash.web.formats import plural
 from anuma_dash.web.limits import limiter
+from anuma_dash.web.listing import PAGE_ROWS, listing, uuid_argument
 from anuma_dash.web.render import page
 from anuma_dash.web.state import actor, services
 
@@ -29,7 +30,8 @@ NOT_TOLD = "cannot be told by mail, because no verified e-mail address is known"
 @access(staff=ADMINISTRATORS)
 def suspensions() -> ResponseReturnValue:
     """Everybody who is suspended."""
-    return page("staff/suspensions.html", suspended=waiting.suspended_people(services().context, actor()))
+    found, following = waiting.suspended_people(services().context, actor(), uuid_argument("after"), PAGE_ROWS)
+    return page("staff/suspensions.html", fragment="list", suspended=listing(found, following, {}))
 
 
 def _act(title: str, submit: str, points: list[str], action: str, form: type[Form], *, danger: bool = False) -> Act:

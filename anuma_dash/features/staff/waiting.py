@@ -9,14 +9,12 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from anuma_dash.domain.owner_recovery import UNAPPROVED_LIFETIME, OwnerRecovery, OwnerRecoveryApproval, recoveries
+from anuma_dash.domain.owner_recovery import OwnerRecovery, OwnerRecoveryApproval, open_recoveries
 from anuma_dash.domain.support import SupportGrant, emergencies_waiting
 from anuma_dash.domain.suspensions import PersonSuspension
 from anuma_dash.errors import NotFound
 from anuma_dash.identity import Account, Actor, StaffRole, User, find_account
 from anuma_dash.workflows import Context
-
-MOST_SUSPENDED = 100
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,7 @@ def read_waiting(context: Context, actor: Actor) -> Waiting:
     now = context.clock()
     with context.db.reading() as tx:
         emergencies = [grant for grant in emergencies_waiting(tx) if grant.waiting(now)]
-        rows = [
-            row
-            for row in recoveries(tx)
-            if row.state == "scheduled" or (row.state == "asked" and now - row.asked_at <= UNAPPROVED_LIFETIME)
-        ]
+        rows = open_recoveries(tx, now)
         return Waiting(
             emergencies,
             rows,
@@ -71,18 +65,23 @@ def find_recovery(context: Context, actor: Actor, recovery_id: UUID) -> tuple[Ow
         return row, find_account(tx, row.account_id)
 
 
-def suspended_people(context: Context, actor: Actor) -> list[tuple[PersonSuspension, User]]:
-    """Everybody who is suspended, the latest first. Raises `NotAllowed`."""
+def suspended_people(
+    context: Context, actor: Actor, after: UUID | None, limit: int
+) -> tuple[list[tuple[PersonSuspension, User]], str | None]:
+    """A page of those who are suspended, the latest first, with the cursor of the next. Raises `NotAllowed`."""
     actor.require_staff(StaffRole.ADMINISTRATOR)
     query = (
         select(PersonSuspension, User)
         .join(User, User.id == PersonSuspension.user_id)
         .where(PersonSuspension.ended_at.is_(None))
         .order_by(PersonSuspension.id.desc())
-        .limit(MOST_SUSPENDED)
+        .limit(limit + 1)
     )
+    if after is not None:
+        query = query.where(PersonSuspension.id < after)
     with context.db.reading() as tx:
-        return [(row[0], row[1]) for row in tx.execute(query)]
+        rows = [(row[0], row[1]) for row in tx.execute(query)]
+    return rows[:limit], str(rows[limit - 1][0].id) if len(rows) > limit else None
 
 
 def find_suspended(context: Context, actor: Actor, suspension_id: UUID) -> tuple[PersonSuspension, User]:

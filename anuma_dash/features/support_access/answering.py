@@ -94,5 +94,5 @@ def create_refusal(grant_id: UUID) -> ResponseReturnValue:
     except Conflict:
         if _line(grant_id).grant.state != "declined":
             raise
-    flash("ok", f"You declined. {line.staff} sees nothing of this account.")
+    flash("ok", f"You declined. By this request {line.staff} sees nothing of this account.")
     return redirect(url_for("support_access.index"), 303)

@@ -42,6 +42,7 @@ def _draw(*fragment: str) -> Response:
         fragment=list(fragment),
         standing=standing,
         switched_on=services().settings.support_access,
+        emergency_hours=support.EMERGENCY_HOURS,
         now=now(),
     )
 

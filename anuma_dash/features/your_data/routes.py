@@ -41,6 +41,7 @@ def index() -> ResponseReturnValue:
         groups=[(name, title, [one for one in held if one.category.holder == name]) for name, title in HOLDERS],
         session=found.session,
         session_end=limits.end(found.session),
+        works_here=bool(actor().staff_roles),
         provider=settings.provider_label(found.session.provider),
         as_of=now(),
         counted_at=inventory.as_of if inventory else None,

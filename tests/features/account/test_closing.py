@@ -21,7 +21,7 @@ from anuma_dash.domain.deletions import Deletion
 from anuma_dash.domain.disclosures import current_disclosure
 from anuma_dash.domain.restoring import reconcile
 from anuma_dash.errors import Conflict, Invalid, NotAllowed
-from anuma_dash.gateway.schemas import NewKey
+from anuma_dash.gateway.schemas import Credit, CreditBody, NewKey
 from anuma_dash.identity import WORKER, Account, Membership, User
 from tests.features.account.shared import facts
 
@@ -75,11 +75,14 @@ def test_an_owner_closes_the_account_and_everybody_sees_what_is_true(world, brow
     page = browse(world.olive).visit("/account").follow("Close the account")
     said = page.text
     assert "1 active key stops, in effect as soon as the gateway confirms" in said
-    assert "4 other people and you lose access in 14 days, and are mailed now" in said
+    assert (
+        "4 other people are mailed now. You can all sign in and read until the stored content is verified as deleted"
+        in said
+    )
     assert "1 stored request" in said
     assert "not kept yet. Nothing was paid into this account here." in said
     assert "billing records once there are any" in said
-    assert "Security logs" in said
+    assert "the entries without them stay" in said
     assert "You will belong to no account" in said
 
     page.submit("Close this account", name="Northwind")
@@ -287,13 +290,23 @@ def test_a_personal_account_is_closed_like_any_other(world, browse):
     page = browse(world.strange).visit("/account")
     assert facts(page)["Kind"] == "Personal"
     page.follow("Close the account")
-    assert "you lose access in 14 days; nobody else belongs to it" in page.text
+    assert "nobody else belongs to it. You can sign in and read" in page.text
     page.submit("Close this account", name="Elsewhere")
     world.clock.advance(**OVER)
     finish(world)
     page = browse(world.strange).visit("/")
     assert "You belong to no account" in page.text
     assert page.visit("/organizations/new").status == 200
+
+
+def test_what_is_left_of_the_balance_is_said_before(world):
+    given = CreditBody(available_micro_usd=12_340_000, charged_micro_usd=0, version=1)
+    path = f"/accounts/{world.northwind}/credit"
+    world.gateway._call(Credit, WORKER, world.northwind, "PUT", path, body=given.model_dump(mode="json"))
+    said = world.browser(world.olive).visit("/account/closing").text
+    assert "$12.34 available by the gateway's count of" in said
+    assert "Write to support about what is left before the account is closed." in said
+    assert "Nothing was paid" not in said
 
 
 def test_after_a_restore_the_gateway_says_whether_a_closing_still_stands(world):
@@ -322,7 +335,7 @@ def test_who_cannot_be_mailed_is_counted_before_and_not_written_to(world):
     with world.db.transaction() as tx:
         tx.get_one(User, world.dev.id).email_verified = False
     page = world.browser(world.olive).visit("/account/closing")
-    assert "and are mailed now, except 1 without a verified e-mail address" in page.text
+    assert "4 other people are mailed now, except 1 without a verified e-mail address" in page.text
     page.submit("Close this account", name=NAME)
 
     told = {who for who, _ in letters(world)}

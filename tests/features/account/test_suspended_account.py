@@ -46,6 +46,9 @@ def test_people_still_read_switch_off_revoke_and_delete_and_nothing_else(world, 
         "/deletions",
         "/activity",
         "/account",
+        "/your-data",
+        "/profile",
+        "/sessions",
         "/sign-in-methods",
     ):
         assert page.visit(path).status == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anuma_dash.audit import AuditEntry
+from anuma_dash.domain.closings import request_closing
 from anuma_dash.domain.invitations import Invitation
 from anuma_dash.errors import DashboardError, Invalid
 from anuma_dash.features.people import invitations
@@ -84,6 +85,15 @@ class TestOneEngine:
         path = invite(world, "kim@invited.example")
         set_address(world, world.strange, "\u212aim@invited.example")
         assert "This invitation is for k…@invited.example" in world.browser(world.strange).visit(path).text
+
+    def test_while_the_account_is_being_closed_a_guest_reads_that(self, world):
+        path = invite(world, ADDRESS)
+        request_closing(world.services.context, world.olive.actor, world.northwind, typed_name="Northwind Labs")
+        set_address(world, world.strange, ADDRESS)
+        page = world.browser(world.strange).visit(path)
+        assert "The account is being closed, so nobody can join it." in page.text
+        assert "may not invite" not in page.text
+        assert not page.offers("Join Northwind Labs")
 
     def test_a_suspended_person_invites_nobody(self, world):
         path = invite(world, ADDRESS, by=world.ada)

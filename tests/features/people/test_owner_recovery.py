@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from anuma_dash.audit import AuditDetail, AuditEntry
 from anuma_dash.domain.closings import request_closing
 from anuma_dash.domain.owner_recovery import (
     OWNER_RECOVERY,
     OwnerRecovery,
+    OwnerRecoveryApproval,
     approve_recovery,
     ask_recovery,
     stop_recovery,
@@ -105,6 +107,16 @@ def test_two_who_did_not_ask_approve_everybody_is_told_and_after_three_days_ther
     ]
 
 
+def take_roles(world, who):
+    with world.db.transaction() as tx:
+        tx.execute(delete(StaffMember).where(StaffMember.user_id == world.people[who].id))
+
+
+def give_support(world, who):
+    with world.db.transaction() as tx:
+        tx.add(StaffMember(user_id=world.people[who].id, role="support", created_at=world.clock.now))
+
+
 def make_administrator(world, who, hours=24):
     with world.db.transaction() as tx:
         since = world.clock.now - timedelta(hours=hours)
@@ -171,6 +183,20 @@ class TestOnOneEngine:
         with pytest.raises(NotAllowed, match="Another administrator has to approve"):
             approve(world, "pria", row)
 
+    def test_an_identity_of_ones_own_does_not_ask_either(self, world):
+        """Theo and Ines would be two, of whom one asked: three people it takes."""
+        take_roles(world, "sam")
+        give_support(world, "sam")
+        with pytest.raises(NotAllowed, match="had the staff role support or administrator for 24 hours by then"):
+            ask(world)
+        world.clock.advance(hours=24)
+        row = ask(world)
+        take_roles(world, "sam")
+        give_support(world, "sam")
+        with pytest.raises(NotAllowed, match="Somebody else has to ask"):
+            approve(world, "ines", row)
+        assert world.rows(OwnerRecoveryApproval) == []
+
     @pytest.mark.parametrize("kind", ["suspended", "being closed"])
     def test_a_delay_in_which_the_owners_saw_nothing_does_not_count(self, world, kind):
         scheduled(world)
@@ -197,6 +223,41 @@ class TestOnOneEngine:
         (lapsed,) = world.rows(OwnerRecovery, id=first.id)
         assert (lapsed.state, lapsed.outcome) == ("failed", "nobody approved it in time")
         assert world.rows(OwnerRecovery, id=second.id)[0].state == "asked"
+
+    def test_one_that_nobody_approves_stands_on_no_page_after_seven_days(self, world):
+        ask(world)
+        account = f"/staff/accounts/{world.northwind}"
+        pages = {"olive": "/people", "sam": account, "ines": "/staff/approvals"}
+        browsers = {name: world.browser(world.people[name]).visit(path) for name, path in pages.items()}
+        assert f"{NEW_OWNER} may become an owner" in browsers["olive"].text
+        assert not browsers["sam"].offers("Ask for a new owner")
+        assert browsers["ines"].table("New owners")
+
+        world.clock.advance(days=7, minutes=1)
+        for name, browser in browsers.items():
+            browser = world.browser(world.people[name]).visit(pages[name])
+            assert NEW_OWNER not in browser.text
+            assert name != "sam" or browser.offers("Ask for a new owner")
+
+    def test_a_new_owner_that_waits_is_found_behind_many_that_are_settled(self, world):
+        waiting = scheduled(world)
+        with world.db.transaction() as tx:
+            tx.add_all(
+                OwnerRecovery(
+                    account_id=world.elsewhere,
+                    new_owner_email=f"{number}@elsewhere.example",
+                    **WORDS,
+                    state="stopped",
+                    asked_by=world.sam.id,
+                    asked_by_name="Sam Ruiz",
+                    asked_at=world.clock.now,
+                )
+                for number in range(60)
+            )
+        page = world.browser(world.ines).visit("/staff/approvals")
+        assert [row["New owner"] for row in page.table("New owners")] == [f"{NEW_OWNER} asked by Sam Ruiz"]
+        page.follow("Stop the new owner of Northwind Labs").submit("Stop it")
+        assert world.rows(OwnerRecovery, id=waiting.id)[0].state == "stopped"
 
     def test_one_at_a_time_and_not_for_ever(self, world):
         row = ask(world)

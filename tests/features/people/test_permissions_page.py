@@ -37,6 +37,33 @@ def shown(world, person):
     return {row["Permission"]: tuple(row[role] for role in ROLES) for row in rows}
 
 
+P = Permission
+EVERY_ROLE = {P.READ_OVERVIEW, P.READ_CONTROLS, P.READ_OWN_ACTIVITY, P.READ_ACCOUNT, P.READ_PEOPLE}
+KEYS = {P.READ_KEYS, P.MANAGE_KEYS, P.MANAGE_OWN_KEYS, P.MAKE_KEYS, P.ACTIVATE_KEYS}
+CLAIMED = {
+    "Everything, closing the account and making owners included.": set(P),
+    "Keys, data controls, deletions, people but not owners, support access, the whole activity.": {
+        *EVERY_ROLE,
+        *KEYS,
+        *(P.READ_REQUESTS, P.READ_OWN_CONTENT, P.CHANGE_ACCOUNT),
+        *(P.CHANGE_CONTROLS, P.SWITCH_ON, P.DELETE_CONTENT, P.DELETE_OWN_CONTENT),
+        *(P.MANAGE_PEOPLE, P.STOP_RECOVERY, P.MANAGE_SUPPORT_ACCESS, P.READ_ACTIVITY),
+    },
+    "Makes keys, and reads and deletes what their own keys stored.": {
+        *EVERY_ROLE,
+        *(P.READ_REQUESTS, P.READ_KEYS, P.MAKE_KEYS, P.MANAGE_OWN_KEYS, P.READ_OWN_CONTENT, P.DELETE_OWN_CONTENT),
+    },
+    "Sees the overview, and neither keys nor requests.": EVERY_ROLE,
+    "Sees the overview, keys and the request log; changes nothing.": {*EVERY_ROLE, P.READ_KEYS, P.READ_REQUESTS},
+}
+"""What a role is chosen by, in the words of the choice, and what those words come to."""
+
+
+@pytest.mark.parametrize("role", Role)
+def test_the_words_by_which_a_role_is_chosen_are_what_it_may(role):
+    assert PERMISSIONS[role] == CLAIMED[permission_table.summary(role)]
+
+
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 class TestTheTable:
     def test_it_says_what_was_promised(self, world):

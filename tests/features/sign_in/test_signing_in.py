@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from anuma_dash.audit import AuditEntry
+from anuma_dash.domain.suspensions import suspend_account
 from anuma_dash.features.sign_in.models import SignInAttempt
 from anuma_dash.identity import SignInIdentity, User
 from anuma_dash.web.sessions import BrowserSession
@@ -22,6 +23,19 @@ def test_olive_signs_in_and_is_where_she_belongs(world, visitor):
     assert page.heading.endswith(", Olive")
     assert page.one(".account b").text == "Northwind Labs"
     assert "olive@northwind.example" in page.text
+
+
+def test_people_of_a_suspended_account_still_sign_in_and_read_why(world, visitor):
+    reason = "Payment disputes of three cards in a week"
+    suspend_account(
+        world.services.context, world.ines.actor, world.northwind, reason=reason, contest="appeals@anuma.example"
+    )
+    page = visitor.leave("/your-data").choose("olive").page
+
+    assert (page.path, page.status, page.heading) == ("/your-data", 200, "Your data")
+    assert "This account is suspended" in page.text
+    assert f"by Ines Duarte. The reason: “{reason}”" in page.text
+    assert "appeals@anuma.example" in page.text
 
 
 def test_a_sign_in_is_recorded_and_leaves_no_trip_behind(world, visit):

@@ -49,7 +49,7 @@ def test_sam_asks_and_sees_nothing_before_the_customer_approves(world, browse):
     assert "Enter the number of the ticket." in page.text
     page.submit("Ask for access", reason="Requests fail since noon", ticket="T-7", hours="8", content=True)
 
-    assert "The customer has been asked. Nothing can be seen before they approve." in page.text
+    assert "The customer has been asked. By this request nothing can be seen before they approve." in page.text
     (row,) = page.table("Grants")
     assert row["Grant"] == "Support access asked by Sam Ruiz"
     assert (row["May be seen"], row["State"]) == ("metadata, content, 8 hours", "Waits for an answer")
@@ -172,6 +172,54 @@ def test_emergency_access_takes_two_administrators_never_the_same(world, browse)
     page.submit("Open the support session", reason="Keys leak", ticket="INC-1")
     assert "Ines Duarte of Anuma is looking into Northwind Labs" in page.text
     assert not second.visit(account_path(world)).offers("Look under this emergency access")
+
+
+def test_the_page_of_an_approval_is_there_for_an_emergency_that_waits_and_for_nothing_else(world):
+    page, theo = world.browser(world.ines), world.browser(world.theo)
+    ordinary = grant(world)
+    assert theo.visit(f"/staff/emergencies/{ordinary.id}/approval").status == 404
+    page.visit(account_path(world)).follow("Emergency access")
+    page.submit("Ask for emergency access", reason="Keys leak from this account", ticket="INC-1")
+    asked = next(one for one in world.rows(SupportGrant) if one.kind == "emergency")
+    path = f"/staff/emergencies/{asked.id}/approval"
+    beside = world.browser(world.theo).visit(path)
+    theo.visit(path).submit("Approve emergency access")
+    assert theo.visit(path).status == 404
+    assert "This request waits for no approval any more." in theo.text
+    assert not theo.offers("Approve emergency access")
+    beside.submit("Approve emergency access")
+    assert beside.status == 409, "a page that was open before says so on its form"
+
+
+def test_the_page_of_a_support_session_is_there_for_a_live_grant_and_for_nothing_else(world):
+    live = grant(world, hours=1)
+    page = world.browser(world.sam).visit(f"/staff/grants/{live.id}/session")
+    world.clock.advance(minutes=59)
+    page = world.browser(world.sam).visit(f"/staff/grants/{live.id}/session")
+    assert page.offers("Open the support session")
+    world.clock.advance(minutes=2)
+    page.submit("Open the support session", reason="A call", ticket="T-1")
+    assert page.status == 409
+    assert page.visit(f"/staff/grants/{live.id}/session").status == 404
+    assert "This support access is not live" in page.text
+    support.revoke_grant(world.services.context, world.olive.actor, world.northwind, live.id)
+    waiting = support.ask_for_emergency(
+        world.services.context,
+        Actor(kind="staff", user_id=world.ines.id, name=world.ines.name),
+        world.northwind,
+        reason="Why",
+        ticket="T",
+    )
+    assert world.browser(world.ines).visit(f"/staff/grants/{waiting.id}/session").status == 404
+
+
+def test_an_account_without_grants_promises_no_way_in_that_there_is_not(world):
+    page = world.browser(world.sam).visit(account_path(world))
+    assert "Its owners and admins can allow it, also when asked." in page.text
+    world.restart(support_access=False)
+    page = world.browser(world.sam).visit(account_path(world))
+    assert "Nobody may look into this account." in page.text
+    assert "can allow it" not in page.text
 
 
 def test_pages_that_promise_mail_say_whom_no_mail_reaches(world):

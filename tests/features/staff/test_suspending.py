@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from anuma_dash.db import new_id
 from anuma_dash.domain.owner_recovery import OwnerRecovery
 from anuma_dash.domain.suspensions import AccountSuspension, PersonSuspension
 from anuma_dash.identity import Account, StaffMember, User
 from anuma_dash.mail import Mail
+from anuma_dash.web.listing import PAGE_ROWS
 from tests.features.people.steps import set_address
 
 REASON = "Payment disputes of three cards in a week"
@@ -85,6 +87,28 @@ def test_somebody_whose_address_is_verified_no_more_cannot_be_told_that_they_may
     page.submit("End the suspension")
     assert "Strange Okafor can sign in again, and cannot be told by mail" in page.text
     assert [row.letter for row in world.rows(Mail)] == ["person_suspended"]
+
+
+def test_nobody_who_is_suspended_is_beyond_the_list(world, browse):
+    with world.db.transaction() as tx:
+        for number in range(PAGE_ROWS + 1):
+            user = User(
+                id=new_id(),
+                name=f"Person {number:03}",
+                status="suspended",
+                created_at=world.clock.now,
+                attested_age_at=world.clock.now,
+            )
+            tx.add(user)
+            tx.flush()
+            words = {"reason": REASON, "contest": CONTEST, "by_name": "Ines Duarte", "at": world.clock.now}
+            tx.add(PersonSuspension(id=new_id(), user_id=user.id, sessions_ended=0, **words))
+    page = browse(world.ines).visit("/staff/suspensions")
+    assert len(page.table("Suspended people")) == PAGE_ROWS
+    page.follow("Next page")
+    assert [row["Person"] for row in page.table("Suspended people")] == ["Person 000"]
+    page.follow("End the suspension of Person 000").submit("End the suspension")
+    assert "Person 000 can sign in again" in page.text
 
 
 def test_nobody_suspends_themselves_or_staff(world):

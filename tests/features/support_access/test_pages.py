@@ -55,12 +55,22 @@ def test_olive_answers_those_who_ask(world, browse):
     page = browse(world.olive).visit("/")
     assert "support asks to look into the account" in page.text
     page.visit("/support-access").submit("Decline: Sam Ruiz")
-    assert "You declined. Sam Ruiz sees nothing of this account." in page.text
+    assert "You declined. By this request Sam Ruiz sees nothing of this account." in page.text
     assert world.rows(SupportGrant)[0].state == "declined"
     page.visit(f"/support-access/requests/{first.id}")
     assert "declined" in page.text
     assert not page.offers("Let them in")
     assert page.request("GET", f"/support-access/requests/{first.id}/approval").status_code == 404
+    again = {"csrf_token": page.csrf_token()}
+    for _ in range(2):
+        answer = page.request("POST", f"/support-access/requests/{first.id}/refusal", data=again)
+        assert answer.status_code == 303, "saying no again is saying it once"
+    assert len(world.rows(AuditEntry, event="support.declined")) == 1
+    other = ask(world)
+    page.visit(f"/support-access/requests/{other.id}").submit("Decline")
+    assert page.path == "/support-access"
+    assert "You declined. By this request Sam Ruiz sees nothing of this account." in page.text
+    assert [row.state for row in world.rows(SupportGrant)] == ["declined", "declined"]
     second = ask(world, scopes=["content"], hours=8)
     page.visit(f"/support-access/requests/{second.id}").follow("Let them in")
     page.submit("Let them in", hours="9")
@@ -78,9 +88,25 @@ def test_olive_answers_those_who_ask(world, browse):
             world.services.context, world.olive.actor, world.northwind, third.id, scopes=[], hours=1
         )
     said = page.visit("/activity?what=support").text
+    assert said.count("Olive Lindqvist declined to let Sam Ruiz look into the account") == 2
     assert said.count(f"Sam Ruiz asked to look into the account for 8 hours: metadata, content, because: {REASON}") == 2
-    assert "Olive Lindqvist declined to let Sam Ruiz look into the account" in said
     assert "Olive Lindqvist let Sam Ruiz look into the account for 8 hours: metadata" in said
+
+
+@ONE_ENGINE
+def test_olive_reads_what_is_seen_without_her_and_what_an_emergency_is(world):
+    page = world.browser(world.olive).visit("/support-access")
+    assert "Support sees the name and the state of this account and what stands here, and nothing more" in page.text
+    assert "In an emergency two administrators of Anuma can let one of them see metadata for 4 hours" in page.text
+    let_in(world)
+    ask(world)
+    assert "By what they ask for here they see nothing until you say yes." in page.reload().text
+    assert "support may look into this account" in page.visit("/support-access/new").text
+
+    world.restart(support_access=False)
+    page = world.browser(world.olive).visit("/support-access")
+    assert "In an emergency" not in page.text
+    assert "support may look into this account" not in page.visit("/support-access/new").text
 
 
 @ONE_ENGINE

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from anuma_dash.domain import support
 from anuma_dash.domain.support import SupportGrant, SupportSession
@@ -156,6 +158,28 @@ def test_rule_02_emergency_access_takes_two_administrators_and_tells_the_owner_a
         "ended the support session of Ines Duarte: the support access was revoked",
     ):
         assert words in said, said
+
+
+def test_rule_02_an_identity_of_ones_own_does_not_ask_for_an_emergency(world):
+    """Ines gives a second identity of hers the role, asks as that one, and would approve as herself."""
+    context, theo, administrator = world.services.context, staff(world, "theo"), {"role": "administrator"}
+    with world.db.transaction() as tx:
+        tx.add(StaffMember(user_id=world.pria.id, created_at=world.clock.now - timedelta(minutes=1), **administrator))
+    with pytest.raises(NotAllowed, match="had the staff role administrator for 24 hours by then"):
+        support.ask_for_emergency(context, staff(world, "pria"), world.northwind, reason=REASON, ticket=TICKET)
+    assert world.rows(SupportGrant) == [], "nothing waits that nobody may approve"
+
+    world.clock.advance(hours=24)
+    asked = support.ask_for_emergency(context, staff(world, "pria"), world.northwind, reason=REASON, ticket=TICKET)
+    with world.db.transaction() as tx:
+        tx.execute(delete(StaffMember).where(StaffMember.user_id == world.pria.id))
+    with pytest.raises(Conflict, match="no administrator any more"):
+        support.approve_emergency(context, theo, asked.id)
+    with world.db.transaction() as tx:
+        tx.add(StaffMember(user_id=world.pria.id, created_at=world.clock.now, **administrator))
+    with pytest.raises(NotAllowed, match="had the staff role administrator for 24 hours by then"):
+        support.approve_emergency(context, theo, asked.id)
+    assert world.rows(SupportGrant)[0].state == "asked"
 
 
 @pytest.mark.parametrize(("reason", "ticket"), [("", TICKET), (REASON, " "), ("x" * 501, TICKET), (REASON, "x" * 61)])

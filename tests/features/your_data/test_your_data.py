@@ -57,6 +57,11 @@ class TestThisSession:
         for words in ("Firefox on Linux", "127.0.0.1", "Sandbox", "Not kept in the database"):
             assert words in said
 
+    def test_staff_read_that_what_they_open_as_staff_is_kept(self, world):
+        for person, works_here in ((world.vera, False), (world.sam, True)):
+            said = world.browser(person).visit("/your-data").one("#this-session").text
+            assert ("except what you open as staff" in said) == works_here
+
     def test_the_periods_are_those_of_the_settings(self, world):
         world.restart(session_absolute_days=30, session_idle_days=120, activity_detail_days=45)
         page = world.browser(world.vera).visit("/your-data")
