@@ -199,6 +199,13 @@ class Account(Base):
         """What the gateway is to obey: keys stop as soon as an account is suspended or to be closed."""
         return "suspended" if self.status == "active" and self.closes_at is not None else self.status
 
+    @property
+    def keys_stopped_at(self) -> datetime | None:
+        """Since when the gateway refuses the account's keys, by its own word on the latest change; None as long as it
+        has not confirmed."""
+        confirmed = self.gateway_synced_at is not None and self.gateway_status in ("suspended", "closed")
+        return self.gateway_status_at if confirmed else None
+
 
 class Membership(Owned, Base):
     """A person's role in an account."""

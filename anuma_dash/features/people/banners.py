@@ -9,25 +9,32 @@ from anuma_dash.domain.control_notices import standing_notices
 from anuma_dash.domain.controls import CONTROLS
 from anuma_dash.domain.owner_recovery import open_recovery
 from anuma_dash.identity import Account, Actor, Permission
-from anuma_dash.web.banners import Banner
+from anuma_dash.web.banners import Banner, Link
 
 RECOVERY_PAGES = ("people", "account", "overview")
 
 
 def banners(tx: Session, actor: Actor, account: Account) -> list[Banner]:
-    """The banners of this member on this page."""
+    """The banners of this member on this page; staff who look at the account do not get them."""
+    if actor.kind != "user" or actor.user_id is None:
+        return []
     found = _recovery(tx, actor, account) if request.blueprint in RECOVERY_PAGES else []
-    assert actor.user_id is not None
     for notice in standing_notices(tx, account.id, actor.user_id):
         control = CONTROLS[notice.control]
         found.append(
             Banner(
                 "info",
                 f"{control.label} was switched on in {account.name}",
-                f"{notice.switched_on_by} did it. {control.description} The gateway confirmed it; it came into effect",
-                at=notice.in_effect_at,
-                link=("Data controls", url_for("data_controls.index")),
-                act=("Dismiss", url_for("people.create_dismissal", notice_id=notice.id)),
+                (
+                    (
+                        f"{notice.switched_on_by} did it. {control.description} The gateway confirmed it; it came into "
+                        "effect ",
+                        notice.in_effect_at,
+                        ".",
+                    ),
+                ),
+                link=Link("Data controls", url_for("data_controls.index")),
+                act=Link("Dismiss", url_for("people.create_dismissal", notice_id=notice.id)),
             )
         )
     return found
@@ -39,9 +46,11 @@ def _recovery(tx: Session, actor: Actor, account: Account) -> list[Banner]:
         return []
     stop = None
     if actor.may(Permission.STOP_RECOVERY):
-        stop = ("Stop this", url_for("people.create_recovery_stop", recovery_id=row.id))
+        stop = Link("Stop this", url_for("people.create_recovery_stop", recovery_id=row.id))
     if row.state == "asked":
-        text = f"Staff asked for it: “{row.reason}” Two administrators of the service have not approved it yet. Asked"
-        return [Banner("wait", f"{row.new_owner_email} may become an owner", text, at=row.asked_at, act=stop)]
-    text = f"Staff were told: “{row.reason}” Two administrators of the service approved it. It happens on"
-    return [Banner("stop", f"{row.new_owner_email} becomes an owner", text, at=row.effective_at, act=stop)]
+        text = f"Staff asked for it: “{row.reason}” Two administrators of the service have not approved it yet. Asked "
+        title = f"{row.new_owner_email} may become an owner"
+        return [Banner("wait", title, ((text, row.asked_at, "."),), act=stop)]
+    assert row.effective_at is not None
+    text = f"Staff were told: “{row.reason}” Two administrators of the service approved it. It happens on "
+    return [Banner("stop", f"{row.new_owner_email} becomes an owner", ((text, row.effective_at, "."),), act=stop)]
