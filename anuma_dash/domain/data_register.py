@@ -21,6 +21,8 @@ SESSIONS_KEPT = timedelta(days=90)
 """For how long a session is kept after it was last seen: so long a device counts as known."""
 UNDER_WAY_KEPT = timedelta(hours=1)
 """For how long what belongs to a sign-in or a confirmation under way is kept, once it is over."""
+SETTLED_KEPT = timedelta(days=90)
+"""For how long what is over stays: an invitation, an answer to staff, a recovery, who closed an account, an export."""
 
 EXPORTS_KEPT = timedelta(hours=24)
 """For how long the file of an export is kept once it is ready."""
@@ -155,7 +157,10 @@ CATEGORIES = (
         source="You, by using these pages",
         purpose="To carry it out exactly once, and to show since when it is true",
         basis=CONTRACT,
-        kept=lambda _: WITH_ACCOUNT,
+        kept=lambda _: (
+            f"Who asked to close an account: {_days(SETTLED_KEPT.days)} after that is over. "
+            f"Everything else: {WITH_ACCOUNT[:1].lower()}{WITH_ACCOUNT[1:]}"
+        ),
         recipients="The gateway, which carries it out; people of the account who may see it",
         page=("Activity", "activity.index"),
         counted=(
@@ -198,7 +203,7 @@ CATEGORIES = (
         basis=CONTRACT,
         kept=lambda _: (
             f"The file for {EXPORTS_KEPT // timedelta(hours=1)} hours after it is ready, then it is destroyed. "
-            f"That there was one: {WITH_ACCOUNT[:1].lower()}{WITH_ACCOUNT[1:]}"
+            f"That there was one: {_days(SETTLED_KEPT.days)} after you asked"
         ),
         recipients="Nobody but you gets the file",
         page=("Exports", "activity.index_exports"),
@@ -215,7 +220,8 @@ CATEGORIES = (
         purpose="To let in only the person with the invited address, in the role that was chosen",
         basis=CONTRACT,
         kept=lambda _: (
-            f"{WITH_ACCOUNT}. What was kept of an address is deleted if its person says that they are under 13"
+            f"{_days(SETTLED_KEPT.days)} after it was accepted or revoked, or has expired. What was kept of an address "
+            "is deleted if its person says that they are under 13"
         ),
         recipients="Owners and admins of the account; the mail server that takes the message, and that of the address",
         page=("People", "people.index"),
@@ -260,7 +266,10 @@ CATEGORIES = (
         source="You, when you let staff look into an account, or refuse or end it",
         purpose="To let staff see only what somebody of the account allowed, and to show who allowed it",
         basis=CONTRACT,
-        kept=lambda _: WITH_ACCOUNT,
+        kept=lambda _: (
+            f"{_days(SETTLED_KEPT.days)} after it is over, if nobody looked. What staff looked under, and their "
+            f"sessions: {WITH_ACCOUNT[:1].lower()}{WITH_ACCOUNT[1:]}"
+        ),
         recipients="Owners and admins of the account; staff of Anuma",
         page=("Support access", "support_access.index"),
         counted=(
@@ -291,7 +300,7 @@ CATEGORIES = (
         source="Whoever asked support to make you an owner of an account, because its owners cannot sign in any more",
         purpose="To give an account an owner again, after two approvals and a wait in which it can be stopped",
         basis=CONTRACT,
-        kept=lambda _: WITH_ACCOUNT,
+        kept=lambda _: f"{_days(SETTLED_KEPT.days)} after it was done, stopped, or had failed",
         recipients="Owners, admins and the billing contact of the account, who are told by mail; staff of Anuma",
         page=("People", "people.index"),
         counted=(Counted("owner_recoveries", "new_owner_email", "request", by="email"),),
@@ -337,8 +346,9 @@ CATEGORIES = (
         purpose="To show customers and the service who of the staff decided or looked, when, and why",
         basis=PROOF,
         kept=lambda _: (
-            "As long as the account or person whom it was about is on file, also when your role has ended. "
-            "Nothing deletes it yet"
+            "As long as the account or person whom it was about is on file, also when your role has ended; nothing "
+            "deletes that yet. Questions and recoveries of owners as in those categories: "
+            f"{_days(SETTLED_KEPT.days)} after they are over, if nobody looked under them"
         ),
         recipients="The people concerned see your name; staff of Anuma",
         counted=(

@@ -105,6 +105,13 @@ def open_recovery(tx: Session, account_id: UUID) -> OwnerRecovery | None:
     return tx.scalar(owned(OwnerRecovery, account_id).where(OwnerRecovery.state.in_(("asked", "scheduled"))))
 
 
+def end_open_recovery(tx: Session, account_id: UUID, now: datetime, problem: str) -> None:
+    """End the account's recovery, if one is under way, because of something that nobody of the account did."""
+    row = open_recovery(tx, account_id)
+    if row is not None:
+        _fail(tx, row, now, problem)
+
+
 def recoveries(tx: Session, limit: int = 50) -> list[OwnerRecovery]:
     """The latest recoveries of every account, newest first: for staff pages."""
     return list(tx.scalars(select(OwnerRecovery).order_by(OwnerRecovery.id.desc()).limit(limit)))
