@@ -174,8 +174,11 @@ TAGS: Mapping[str, Mapping[str, Tag]] = {
     "memberships": {
         "id": ROW,
         **_none(LINK, "account_id", "user_id"),
-        **_all("accounts", role="Your role", created_at="Since when"),
+        **_all(
+            "accounts", role="Your role", created_at="Since when", on_hold_since="Since when you wait to be confirmed"
+        ),
     },
+    "clock_marks": _none(NotPersonal("says how a machine's clock stood"), "host", "read_at"),
     "account_closings": {
         **DURABLE,
         **_none(LINK, "account_id", "deletion_id"),

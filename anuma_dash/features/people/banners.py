@@ -8,10 +8,14 @@ from sqlalchemy.orm import Session
 from anuma_dash.domain.control_notices import standing_notices
 from anuma_dash.domain.controls import CONTROLS
 from anuma_dash.domain.owner_recovery import open_recovery
+from anuma_dash.features.people.confirmations import members_on_hold
 from anuma_dash.identity import Account, Actor, Permission
 from anuma_dash.web.banners import Banner, Link
+from anuma_dash.web.formats import plural
 
 RECOVERY_PAGES = ("people", "account", "overview")
+WAITING_PAGES = ("account", "overview")
+"""The page of the people itself says more."""
 
 
 def banners(tx: Session, actor: Actor, account: Account) -> list[Banner]:
@@ -19,6 +23,8 @@ def banners(tx: Session, actor: Actor, account: Account) -> list[Banner]:
     if actor.kind != "user" or actor.user_id is None:
         return []
     found = _recovery(tx, actor, account) if request.blueprint in RECOVERY_PAGES else []
+    if request.blueprint in WAITING_PAGES and actor.may(Permission.MANAGE_PEOPLE):
+        found += _waiting(tx, account)
     for notice in standing_notices(tx, account.id, actor.user_id):
         control = CONTROLS[notice.control]
         found.append(
@@ -38,6 +44,15 @@ def banners(tx: Session, actor: Actor, account: Account) -> list[Banner]:
             )
         )
     return found
+
+
+def _waiting(tx: Session, account: Account) -> list[Banner]:
+    count, since = members_on_hold(tx, account.id)
+    if since is None:
+        return []
+    title = f"{plural(count, 'member')} {'waits' if count == 1 else 'wait'} to be confirmed"
+    text = ("A backup of this site was restored ", since, ". Whoever waits cannot open the account until you say so.")
+    return [Banner("stop", title, (text,), link=Link("People", url_for("people.index")))]
 
 
 def _recovery(tx: Session, actor: Actor, account: Account) -> list[Banner]:
