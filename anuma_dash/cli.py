@@ -129,6 +129,10 @@ def restored(settings: Settings) -> None:
                 click.echo(_told(reconcile(Context(db, gateway, utc_now, settings), account_id)))
             except GatewayError as error:
                 raise click.ClickException(f"{account_id}: {error} Run this again before anything serves.") from None
+        with db.reading() as tx:
+            for person in staff.staff_people(tx):
+                roles = ", ".join(role.value for role, _ in person.roles)
+                click.echo(f"Staff as of the backup, look whether still so: {person.user.email}: {roles}")
 
 
 def _told(found: Reconciled) -> str:
@@ -137,6 +141,10 @@ def _told(found: Reconciled) -> str:
         words.append(f"{found.status}, as the gateway says")
     if found.overtaken:
         words.append(f"{found.overtaken} unconfirmed control changes given up")
+    if found.invitations:
+        words.append(f"{found.invitations} invitations revoked")
+    if found.held:
+        words.append(f"{found.held} members wait for an owner to confirm them")
     if found.epoch > found.own_epoch:
         words.append(
             f"the gateway obeys settings version {found.epoch}, the backup knows {found.own_epoch}: "

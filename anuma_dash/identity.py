@@ -199,9 +199,20 @@ class Account(Base):
         """What the gateway is to obey: keys stop as soon as an account is suspended or to be closed."""
         return "suspended" if self.status == "active" and self.closes_at is not None else self.status
 
+    @property
+    def keys_stopped_at(self) -> datetime | None:
+        """Since when the gateway refuses the account's keys, by its own word on the latest change; None as long as it
+        has not confirmed."""
+        confirmed = self.gateway_synced_at is not None and self.gateway_status in ("suspended", "closed")
+        return self.gateway_status_at if confirmed else None
+
 
 class Membership(Owned, Base):
-    """A person's role in an account."""
+    """A person's role in an account.
+
+    Since `on_hold_since` they belong to it in name only, until somebody who rules people confirms them: a restored
+    backup brought them back, and they may have been removed since.
+    """
 
     __tablename__ = "memberships"
     __table_args__ = (UniqueConstraint("account_id", "user_id"),)
@@ -210,6 +221,7 @@ class Membership(Owned, Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
     role: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime]
+    on_hold_since: Mapped[datetime | None]
 
 
 class StaffMember(Base):
@@ -328,8 +340,6 @@ SUPPORT_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
             P.READ_KEYS,
             P.READ_CONTROLS,
             P.READ_ACTIVITY,
-            P.READ_ACCOUNT,
-            P.READ_PEOPLE,
         }
     ),
     "content": frozenset({P.READ_CONTENT}),
@@ -358,11 +368,14 @@ OPERATOR = Actor(kind="operator", name="Operator")
 
 
 def memberships_of(tx: Session, user_id: UUID) -> list[tuple[Account, Membership]]:
-    """The accounts a person belongs to and their role in each, oldest membership first. Closed ones are left out."""
+    """The accounts that a person may open and their role in each, oldest membership first.
+
+    Closed ones are left out, and those in which the person waits to be confirmed.
+    """
     rows = tx.execute(
         select(Account, Membership)
         .join(Membership, Membership.account_id == Account.id)
-        .where(Membership.user_id == user_id, Account.status != "closed")
+        .where(Membership.user_id == user_id, Membership.on_hold_since.is_(None), Account.status != "closed")
         .order_by(Membership.created_at, Membership.id)
     )
     return [(account, membership) for account, membership in rows]

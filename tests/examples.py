@@ -80,6 +80,7 @@ EXAMPLES: dict[str, Callable[[Belongings], dict[str, Any]]] = {
     "keys.new_revocation": lambda own: {"key_id": own.key_id},
     "keys.show": lambda own: {"key_id": own.key_id},
     "people.create_acceptance": lambda _: {"token": "A" * 43},
+    "people.create_confirmation": lambda own: {"user_id": own.member_id},
     "people.create_dismissal": lambda own: {"notice_id": own.notice_id},
     "people.create_invitation_revocation": lambda own: {"invitation_id": own.invitation_id},
     "people.create_recovery_stop": lambda own: {"recovery_id": own.recovery_id},

@@ -105,6 +105,12 @@ class Event(Enum):
     MEMBER_LEFT = Declared(
         "member.left", "left the account as {role}; their keys: {keys}", ("role", "keys", "departure_id")
     )
+    MEMBERS_HELD = Declared(
+        "member.held",
+        "let {count:member} wait until somebody confirms them, because a backup of the dashboard was restored",
+        ("count",),
+    )
+    MEMBER_CONFIRMED = Declared("member.confirmed", "confirmed {member} as {role}", ("member", "member_id", "role"))
     MEMBER_EXPORTED = Declared(
         "member.exported", "downloaded what is theirs here: {entries:event} and {keys:key}", ("entries", "keys")
     )

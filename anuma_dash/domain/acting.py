@@ -16,7 +16,7 @@ def acting_now(tx: Session, actor: Actor, account: Account) -> Actor:
     Raises `NotAllowed`.
     """
     membership = membership_of(tx, account.id, actor.user_id)
-    if membership is None:
+    if membership is None or membership.on_hold_since is not None:
         raise NotAllowed("You do not belong to this account any more.")
     role = Role(membership.role)
     return replace(actor, role=role, permissions=permissions_of(account, role), halt=account.halt)

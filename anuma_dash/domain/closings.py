@@ -55,6 +55,9 @@ CLOSING_UNDONE = Letter(
     "closing_undone", "$account is not closed", "mail/closing_undone.txt", "mail/closing_undone.html"
 )
 CLOSING_SOON = Letter("closing_soon", "$account is closed soon", "mail/closing_soon.txt", "mail/closing_soon.html")
+CLOSED_FOR_MEMBERS = Letter(
+    "closed_for_members", "$account is closed", "mail/closed_for_members.txt", "mail/closed_for_members.html"
+)
 ACCOUNT_CLOSED = Letter("account_closed", "$account is closed", "mail/account_closed.txt", "mail/account_closed.html")
 
 
@@ -288,8 +291,8 @@ def _write_of_end(
         "days": f"{days:,} {'day' if days == 1 else 'days'}",
         "backups": mail.utc_moment(report.backups_unreadable_by) if report else "seven days from now",
     }
-    people = _people(tx, account.id, owners=True)
-    _write_to(context, tx, account, people, ACCOUNT_CLOSED, closing, now, **values)
+    for owners, letter in ((True, ACCOUNT_CLOSED), (False, CLOSED_FOR_MEMBERS)):
+        _write_to(context, tx, account, _people(tx, account.id, owners=owners), letter, closing, now, **values)
 
 
 def _write_to(

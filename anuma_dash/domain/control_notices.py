@@ -62,7 +62,9 @@ def tell_members(
     withdraw(tx, account_id, control, now)
     account = tx.get_one(Account, account_id)
     members = tx.scalars(
-        select(User).join(Membership, Membership.user_id == User.id).where(Membership.account_id == account_id)
+        select(User)
+        .join(Membership, Membership.user_id == User.id)
+        .where(Membership.account_id == account_id, Membership.on_hold_since.is_(None))
     ).all()
     values = {
         "account": account.name,

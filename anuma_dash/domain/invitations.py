@@ -17,9 +17,10 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, String, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from anuma_dash.audit import AuditDetail, AuditEntry
-from anuma_dash.db import Base, Owned, new_id
-from anuma_dash.identity import Account, Membership, Permission, Role, User, permissions_of
+from anuma_dash import mail
+from anuma_dash.audit import AuditDetail, AuditEntry, Event, record
+from anuma_dash.db import Base, Owned, new_id, owned
+from anuma_dash.identity import Account, Actor, Membership, Permission, Role, User, permissions_of
 from anuma_dash.names import fold_address
 
 LIFETIME = timedelta(days=7)
@@ -107,6 +108,7 @@ def may_invite(tx: Session, account: Account, user_id: UUID, role: Role) -> bool
         select(Membership.role)
         .join(User, User.id == Membership.user_id)
         .where(Membership.account_id == account.id, Membership.user_id == user_id, User.status == "active")
+        .where(Membership.on_hold_since.is_(None))
     )
     if held is None:
         return False
@@ -123,6 +125,30 @@ def is_invited(tx: Session, email: str, now: datetime) -> bool:
         )
     )
     return any(usability(tx, invitation, now).usable for invitation in pending)
+
+
+def revoke_pending(tx: Session, actor: Actor, account_id: UUID, now: datetime) -> int:
+    """Revoke every invitation into an account, whose row is locked; returns how many there were."""
+    pending = list(tx.scalars(owned(Invitation, account_id).where(Invitation.state == "pending")))
+    for invitation in pending:
+        withdraw_mail(tx, invitation, now)
+        revoke(tx, actor, invitation, now)
+    return len(pending)
+
+
+def revoke(tx: Session, actor: Actor, invitation: Invitation, now: datetime) -> None:
+    """Make an invitation's link useless, and record it."""
+    invitation.state, invitation.settled_at = "revoked", now
+    fields = {"person": invitation.email, "invitation_id": invitation.id, "role": invitation.role}
+    record(tx, actor, Event.INVITATION_REVOKED, at=now, account_id=invitation.account_id, **fields)
+
+
+def withdraw_mail(tx: Session, invitation: Invitation, now: datetime) -> None:
+    """Do not send the messages of an invitation that wait to be sent."""
+    for mail_id in tx.scalars(
+        select(InvitationMail.mail_id).where(InvitationMail.invitation_id == invitation.id)
+    ).all():
+        mail.withdraw(tx, mail_id, now)
 
 
 def forget_address(tx: Session, email: str) -> None:

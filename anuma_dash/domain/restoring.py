@@ -18,7 +18,7 @@ from anuma_dash.domain.accounts import telling_of
 from anuma_dash.domain.closings import closing_of, give_up
 from anuma_dash.domain.controls import ControlChange, latest_change
 from anuma_dash.domain.deletions import FINAL_STATES, Deletion
-from anuma_dash.domain.support import end_support_access
+from anuma_dash.domain.restored_access import end_restored_access
 from anuma_dash.domain.suspensions import AccountSuspension, suspension_of
 from anuma_dash.errors import GatewayRefused
 from anuma_dash.gateway import schemas
@@ -35,7 +35,8 @@ class Reconciled:
 
     `status` is the gateway's if it differed from ours, `deletions` how many ours did not know, `overtaken` how many
     unconfirmed control changes were given up because the gateway had gone beyond them. The two epochs are the
-    gateway's and our last one: if the gateway's is higher, pages say "Unknown" until a person chooses.
+    gateway's and our last one: if the gateway's is higher, pages say "Unknown" until a person chooses. `invitations`
+    were revoked, and `held` members wait for an owner to confirm them.
     """
 
     account_id: UUID
@@ -45,13 +46,16 @@ class Reconciled:
     overtaken: int
     epoch: int
     own_epoch: int
+    invitations: int
+    held: int
 
 
 def reconcile(context: Context, account_id: UUID) -> Reconciled:
     """Take over what the gateway knows of an account, and note in its activity that a backup was restored.
 
     Run it before web and worker serve again: an unconfirmed change out of the backup must not be sent above what was
-    chosen after it. Running it again changes nothing more. Raises `GatewayError`.
+    chosen after it. Whoever belongs to the account is looked at by its owners (`restored_access`), each time that it is
+    run; running it again before anything served changes nothing more. Raises `GatewayError`.
     """
     gateway = context.gateway
     told = _told_account(context, account_id)
@@ -62,8 +66,7 @@ def reconcile(context: Context, account_id: UUID) -> Reconciled:
         account = lock_account(tx, account_id)
         status = _take_over_state(tx, context, account, told, now)
         overtaken = _give_up_overtaken(tx, account_id, controls.epoch)
-        # What was revoked after the backup was made is live in it.
-        end_support_access(tx, OPERATOR, account_id, now)
+        ended = end_restored_access(tx, context.settings, account, now)
         taken_over = [one for one in deletions if tx.get(Deletion, one.id) is None]
         tx.add_all(_deletion(account_id, one, now) for one in taken_over)
         latest = latest_change(tx, account_id)
@@ -75,6 +78,8 @@ def reconcile(context: Context, account_id: UUID) -> Reconciled:
             overtaken=overtaken,
             epoch=controls.epoch,
             own_epoch=latest.epoch if latest else 0,
+            invitations=ended.invitations,
+            held=ended.held,
         )
         record(
             tx,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from socket import gethostname
 
 import structlog
 from flask import Flask
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 from anuma_dash.db import Database
 from anuma_dash.domain.accounts import ACCOUNT_SYNC
 from anuma_dash.domain.attention import Hook
+from anuma_dash.domain.clocks import set_back_by
 from anuma_dash.domain.closings import ACCOUNT_CLOSING
 from anuma_dash.domain.controls import CONTROL_CHANGE
 from anuma_dash.domain.deletions import DELETION
@@ -47,6 +49,7 @@ FEATURES = (
 
 
 FORGET_EVERY = timedelta(hours=1)
+WATCH_EVERY = timedelta(seconds=10)
 log = structlog.get_logger()
 
 
@@ -99,9 +102,27 @@ def _forget(context: Context) -> None:
         log.info("forgotten", **gone)
 
 
+def watch_clock(context: Context, host: str = "") -> None:
+    """Shorten every limit by as much as the clock of this host was set back since it was last read.
+
+    What has a limit the features shorten by `shorten` in their modules `limits`. Without this a jump back would
+    lengthen each by the jump.
+    """
+    with context.db.transaction() as tx:
+        by = set_back_by(tx, host or gethostname(), context.clock())
+        if not by:
+            return
+        for name in FEATURES:
+            module = f"anuma_dash.features.{name}.limits"
+            if find_spec(module) is not None:
+                import_module(module).shorten(tx, by)
+    log.warning("clock set back", seconds=by.total_seconds())
+
+
 def schedules() -> list[Schedule]:
-    """What is done every so often: forgetting, and what each feature brings in its `workflows.SCHEDULES`."""
-    found = [Schedule("forgetting", FORGET_EVERY, _forget)]
+    """What is done every so often: forgetting, looking at the clock, and what each feature brings in its
+    `workflows.SCHEDULES`."""
+    found = [Schedule("forgetting", FORGET_EVERY, _forget), Schedule("clock", WATCH_EVERY, watch_clock)]
     for name in FEATURES:
         module = f"anuma_dash.features.{name}.workflows"
         if find_spec(module) is not None:
@@ -136,6 +157,7 @@ def load_models() -> None:
     import_module("anuma_dash.domain.invitations")
     import_module("anuma_dash.domain.control_notices")
     import_module("anuma_dash.domain.suspensions")
+    import_module("anuma_dash.domain.clocks")
     for name in FEATURES:
         module = f"anuma_dash.features.{name}.models"
         if find_spec(module) is not None:

@@ -15,28 +15,36 @@ from anuma_dash.web.state import actor, services, viewer
 
 
 @dataclass(frozen=True)
-class Banner:
-    """A title, a sentence, the time that it is about, a link, and a form that is only a button.
+class Link:
+    """A label, and the address that it leads to."""
 
-    `link` and `act` are label and address.
-    """
+    label: str
+    url: str
+
+
+Paragraph = tuple[str | datetime | Link, ...]
+"""Words, with times and links among them."""
+
+
+@dataclass(frozen=True)
+class Banner:
+    """A title, paragraphs, a link that looks like a button, and a form that is only a button."""
 
     tone: Literal["info", "wait", "stop"]
     title: str
-    text: str
-    at: datetime | None = None
-    link: tuple[str, str] | None = None
-    act: tuple[str, str] | None = None
+    text: tuple[Paragraph, ...]
+    link: Link | None = None
+    act: Link | None = None
 
 
 Hook = Callable[[Session, Actor, Account], list[Banner]]
-"""Called on each whole page of a member, with their current account."""
+"""Called on each whole page with the current account of a member, or with the one that staff look into."""
 
 
 def standing() -> list[Banner]:
-    """The banners of this page. Staff who look at an account do not get those of its members."""
+    """The banners of this page, in the order of the features."""
     found = viewer()
-    if found is None or found.account is None or actor().kind != "user":
+    if found is None or found.account is None:
         return []
     hooks = cast("list[Hook]", current_app.extensions["anuma_banners"])
     with services().db.reading() as tx:

@@ -12,7 +12,6 @@ from jinja2_fragments.flask import render_block
 from anuma_dash.identity import Account
 from anuma_dash.web import assets, banners, cookies, csrf, formats, headers, menu, support
 from anuma_dash.web.flashes import take_flashes
-from anuma_dash.web.halt import account_halt
 from anuma_dash.web.state import actor, services, viewer
 
 THEMES = ("system", "light", "dark")
@@ -77,7 +76,6 @@ def _context() -> dict[str, Any]:
         "menu": menu.entries() if found and found.account else [],
         "viewer": _viewer_words() if found else None,
         "account": _account_words(found.account) if found and found.account else None,
-        "account_halt": account_halt(),
         "accounts": [_account_words(account) for account, _ in found.accounts] if found else [],
         "account_selection_url": url_for("site.account_selection"),
         "sign_out_url": url_for("sign_in.sign_out"),

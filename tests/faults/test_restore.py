@@ -14,10 +14,14 @@ import pytest
 
 from anuma_dash.domain.controls import ControlChange
 from anuma_dash.domain.deletions import Deletion, request_deletion
+from anuma_dash.domain.invitations import Invitation
 from anuma_dash.errors import GatewayRefused
 from anuma_dash.features.keys.service import KeyWish, create_key
+from anuma_dash.features.people import departures
+from anuma_dash.features.people.departures import remove_member
+from anuma_dash.features.people.invitations import invite, revoke_invitation
 from anuma_dash.gateway import schemas
-from anuma_dash.identity import WORKER
+from anuma_dash.identity import WORKER, Role
 from tests.browser import Browser
 from tests.databases import postgres_missing
 from tests.faults.restoring import Deployment, deployment
@@ -74,6 +78,8 @@ def yesterday(found: Deployment) -> None:
     answer = world.chat(found.secrets["kept"], "what was said yesterday")
     assert answer.headers["X-Anuma-Content-Stored"] == "true"
     found.noted["request"] = UUID(answer.headers["X-Request-Id"])
+    context = world.services.context
+    invite(context, world.olive.actor, world.northwind, email="gone@invited.example", role=Role.VIEWER)
     found.noted["session"] = world.browser(world.olive).visit("/data-controls").cookie(world.session_cookie)
     found.gateway.kill()
     found.backups.take("main", "keys", "dashboard")
@@ -93,6 +99,12 @@ def today(found: Deployment) -> None:
     wait_until(lambda: told_deletion(found, deletion.id).state == "verified", "the deletion is verified")
     found.noted["deletion"] = deletion.id
     old_session(found).visit("/data-controls").submit("Sign out")
+    context = world.services.context
+    remove_member(
+        context, world.olive.actor, world.northwind, world.vera.id, expected=Role.VIEWER, wish=departures.KeyWish()
+    )
+    (invitation,) = world.rows(Invitation)
+    revoke_invitation(context, world.olive.actor, world.northwind, invitation.id)
     for enabled in (False, True, False):
         assert switch(world, world.olive, enabled).outcome == "in_effect"
     world.gateway.revoke_key(world.olive.actor, world.northwind, found.keys["revoked"])
@@ -250,13 +262,21 @@ def test_the_dashboards_database_is_restored(deployments: dict[str, Deployment])
     assert [change.epoch for change in world.rows(ControlChange)] == [1]
     assert pill(world.browser(world.olive).visit("/data-controls")) == "Unknown", "the gateway's epoch is higher"
     assert session.request("GET", "/data-controls").status_code == 200, "the backup brought the session back"
+    assert world.browser(world.vera).request("GET", "/people").status_code == 200, "and whoever was removed"
+    assert [row.state for row in world.rows(Invitation)] == ["pending"], "and what was revoked"
 
     said = run_restored(found)
     assert f"{world.northwind} Northwind Labs: 1 deletions taken over" in said
     assert f"settings version {told.epoch}, the backup knows 1" in said
     assert "suspended, as the gateway says" in said
+    assert "1 invitations revoked; 4 members wait for an owner to confirm them" in said
+    assert f"Staff as of the backup, look whether still so: {world.ines.email}: administrator" in said
     assert session.request("GET", "/data-controls").status_code == 303, "no session outlives it"
-    page = world.browser(world.olive).visit("/deletions")
+    assert world.browser(world.vera).request("GET", "/people").status_code == 403, "nobody comes back unseen"
+    assert [row.state for row in world.rows(Invitation)] == ["revoked"]
+    page = world.browser(world.olive).visit("/people")
+    assert "4 members wait to be confirmed" in page.text
+    page.submit("Confirm all of them").visit("/deletions")
     assert page.table("Deletions")[0]["By"] == "Not known (backup restored)"
     assert "restored a backup of the dashboard" in page.visit("/activity").text
 

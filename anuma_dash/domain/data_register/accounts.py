@@ -9,12 +9,14 @@ from anuma_dash.domain.data_register.terms import (
     DURABLE,
     LINK,
     ROW,
+    SETTLED_KEPT,
     WITH_ACCOUNT,
     WORK,
     Category,
     Counted,
     NotPersonal,
     Tag,
+    days,
     each,
     held,
 )
@@ -39,7 +41,10 @@ CATEGORIES = (
         source="You, by using these pages",
         purpose="To carry it out exactly once, and to show since when it is true",
         basis=CONTRACT,
-        kept=lambda _: WITH_ACCOUNT,
+        kept=lambda _: (
+            f"Who asked to close an account: {days(SETTLED_KEPT.days)} after that is over. "
+            f"Everything else: {WITH_ACCOUNT[:1].lower()}{WITH_ACCOUNT[1:]}"
+        ),
         recipients="The gateway, which carries it out; people of the account who may see it",
         page=("Activity", "activity.index"),
         counted=(
@@ -72,8 +77,11 @@ TAGS: Mapping[str, Mapping[str, Tag]] = {
     "memberships": {
         "id": ROW,
         **each(LINK, "account_id", "user_id"),
-        **held("accounts", role="Your role", created_at="Since when"),
+        **held(
+            "accounts", role="Your role", created_at="Since when", on_hold_since="Since when you wait to be confirmed"
+        ),
     },
+    "clock_marks": each(NotPersonal("says how a machine's clock stood"), "host", "read_at"),
     "account_closings": {
         **DURABLE,
         **each(LINK, "account_id", "deletion_id"),

@@ -14,7 +14,7 @@ from anuma_dash.domain.data_register.terms import (
     PROOF,
     ROW,
     SECRET,
-    WITH_ACCOUNT,
+    SETTLED_KEPT,
     WORK,
     Category,
     Counted,
@@ -55,7 +55,7 @@ CATEGORIES = (
         basis=CONTRACT,
         kept=lambda _: (
             f"The file for {EXPORTS_KEPT // timedelta(hours=1)} hours after it is ready, then it is destroyed. "
-            f"That there was one: {WITH_ACCOUNT[:1].lower()}{WITH_ACCOUNT[1:]}"
+            f"That there was one: {days(SETTLED_KEPT.days)} after you asked"
         ),
         recipients="Nobody but you gets the file",
         page=("Exports", "activity.index_exports"),

@@ -12,12 +12,14 @@ from anuma_dash.domain.data_register.terms import (
     PROOF,
     ROW,
     SECRET,
+    SETTLED_KEPT,
     WITH_ACCOUNT,
     WORK,
     Category,
     Counted,
     NotPersonal,
     Tag,
+    days,
     each,
     held,
 )
@@ -31,7 +33,8 @@ CATEGORIES = (
         purpose="To let in only the person with the invited address, in the role that was chosen",
         basis=CONTRACT,
         kept=lambda _: (
-            f"{WITH_ACCOUNT}. What was kept of an address is deleted if its person says that they are under 13"
+            f"{days(SETTLED_KEPT.days)} after it was accepted or revoked, or has expired. What was kept of an address "
+            "is deleted if its person says that they are under 13"
         ),
         recipients="Owners and admins of the account; the mail server that takes the message, and that of the address",
         page=("People", "people.index"),

@@ -14,6 +14,7 @@ from anuma_dash.domain.data_register.terms import (
     ROW,
     SECRET,
     SECURITY,
+    SETTLED_KEPT,
     UNTIL_DELETED,
     WITH_ACCOUNT,
     Category,
@@ -21,6 +22,7 @@ from anuma_dash.domain.data_register.terms import (
     NotPersonal,
     Personal,
     Tag,
+    days,
     each,
     held,
 )
@@ -33,7 +35,10 @@ CATEGORIES = (
         source="You, when you let staff look into an account, or refuse or end it",
         purpose="To let staff see only what somebody of the account allowed, and to show who allowed it",
         basis=CONTRACT,
-        kept=lambda _: WITH_ACCOUNT,
+        kept=lambda _: (
+            f"{days(SETTLED_KEPT.days)} after it is over, if nobody looked. What staff looked under, and their "
+            f"sessions: {WITH_ACCOUNT[:1].lower()}{WITH_ACCOUNT[1:]}"
+        ),
         recipients="Owners and admins of the account; staff of Anuma",
         page=("Support access", "support_access.index"),
         counted=(
@@ -64,7 +69,7 @@ CATEGORIES = (
         source="Whoever asked support to make you an owner of an account, because its owners cannot sign in any more",
         purpose="To give an account an owner again, after two approvals and a wait in which it can be stopped",
         basis=CONTRACT,
-        kept=lambda _: WITH_ACCOUNT,
+        kept=lambda _: f"{days(SETTLED_KEPT.days)} after it was done, stopped, or had failed",
         recipients="Owners, admins and the billing contact of the account, who are told by mail; staff of Anuma",
         page=("People", "people.index"),
         counted=(Counted("owner_recoveries", "new_owner_email", "request", by="email"),),
@@ -110,8 +115,9 @@ CATEGORIES = (
         purpose="To show customers and the service who of the staff decided or looked, when, and why",
         basis=PROOF,
         kept=lambda _: (
-            "As long as the account or person whom it was about is on file, also when your role has ended. "
-            "Nothing deletes it yet"
+            "As long as the account or person whom it was about is on file, also when your role has ended; nothing "
+            "deletes that yet. Questions and recoveries of owners as in those categories: "
+            f"{days(SETTLED_KEPT.days)} after they are over, if nobody looked under them"
         ),
         recipients="The people concerned see your name; staff of Anuma",
         counted=(

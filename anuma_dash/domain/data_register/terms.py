@@ -13,6 +13,8 @@ SESSIONS_KEPT = timedelta(days=90)
 """For how long a session is kept after it was last seen: so long a device counts as known."""
 UNDER_WAY_KEPT = timedelta(hours=1)
 """For how long what belongs to a sign-in or a confirmation under way is kept, once it is over."""
+SETTLED_KEPT = timedelta(days=90)
+"""For how long what is over stays: an invitation, an answer to staff, a recovery, who closed an account, an export."""
 
 EXPORTS_KEPT = timedelta(hours=24)
 """For how long the file of an export is kept once it is ready."""

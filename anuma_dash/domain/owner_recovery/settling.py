@@ -13,7 +13,7 @@ from anuma_dash.audit import Event, record
 from anuma_dash.db import owned
 from anuma_dash.domain.closings import AccountClosing
 from anuma_dash.domain.owner_recovery.letters import DONE, tell
-from anuma_dash.domain.owner_recovery.models import OwnerRecovery, approvals_of, lock_recovery
+from anuma_dash.domain.owner_recovery.models import OwnerRecovery, approvals_of, lock_recovery, open_recovery
 from anuma_dash.domain.suspensions import suspensions_of
 from anuma_dash.identity import WORKER, Account, Actor, Membership, Role, User, membership_of, staff_roles_of
 from anuma_dash.names import fold_address
@@ -38,6 +38,13 @@ def fail(tx: Session, row: OwnerRecovery, now: datetime, problem: str) -> None:
     """End a recovery that cannot be done, and record why."""
     settle(row, "failed", now, WORKER.name, problem)
     note(tx, WORKER, Event.OWNER_RECOVERY_FAILED, row, now, reason=problem)
+
+
+def end_open_recovery(tx: Session, account_id: UUID, now: datetime, problem: str) -> None:
+    """End the account's recovery, if one is under way, because of something that nobody of the account did."""
+    row = open_recovery(tx, account_id, now)
+    if row is not None:
+        fail(tx, row, now, problem)
 
 
 def _stood_still(tx: Session, row: OwnerRecovery) -> str:

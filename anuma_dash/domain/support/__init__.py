@@ -38,6 +38,7 @@ from anuma_dash.domain.support.staff import (
     ask_for_emergency,
     emergencies_waiting,
     grants_for_staff,
+    refusal_of_account,
     refusal_of_target,
 )
 
@@ -69,6 +70,7 @@ __all__ = [
     "live_sessions_of",
     "note_page",
     "open_support_session",
+    "refusal_of_account",
     "refusal_of_target",
     "revoke_grant",
     "sessions_of",

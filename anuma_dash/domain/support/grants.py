@@ -22,8 +22,9 @@ from anuma_dash.domain.support.models import (
     checked_text,
 )
 from anuma_dash.domain.support.sessions import end_session
+from anuma_dash.domain.support.staff import refusal_of_account
 from anuma_dash.errors import Conflict, Invalid, NotFound
-from anuma_dash.identity import Actor, Permission, User, lock_account
+from anuma_dash.identity import Account, Actor, Permission, User, find_account, lock_account
 from anuma_dash.workflows import Context
 
 
@@ -32,8 +33,9 @@ def grant_access(
 ) -> SupportGrant:
     """Let support staff look into the account from now on for so many hours.
 
-    Raises `NotAllowed`, `Invalid`, and `Conflict` where the deployment has no support access or a grant like this is
-    live: one ends before another begins, so that it is always plain what staff may see.
+    Raises `NotAllowed`, `Invalid`, and `Conflict` where the deployment has no support access, nobody may look into the
+    account whatever is granted, or a grant like this is live: one ends before another begins, so that it is always
+    plain what staff may see.
     """
     check_switched_on(context.settings)
     chosen, hours = checked_scopes(scopes), checked_hours(hours)
@@ -41,6 +43,7 @@ def grant_access(
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
         acting = _deciding(tx, actor, account_id)
+        _check_open(tx, find_account(tx, account_id))
         query = owned(SupportGrant, account_id).where(SupportGrant.state == "live", SupportGrant.asked_by.is_(None))
         if any(grant.live(now) for grant in tx.scalars(query)):
             raise Conflict("Support may look into the account already. Revoke that first to grant it differently.")
@@ -70,6 +73,12 @@ def _deciding(tx: Session, actor: Actor, account_id: UUID) -> Actor:
     return acting
 
 
+def _check_open(tx: Session, account: Account) -> None:
+    # A grant that opens nothing would be said to let somebody in.
+    if refusal := refusal_of_account(tx, account):
+        raise Conflict(refusal)
+
+
 def _go_live(grant: SupportGrant, actor: Actor, now: datetime) -> None:
     grant.state, grant.granted_by, grant.granted_at = "live", actor.user_id, now
     grant.expires_at = now + timedelta(hours=grant.hours)
@@ -80,13 +89,15 @@ def approve_request(
 ) -> SupportGrant:
     """Let the staff member in who asked for it, for what they asked or for less.
 
-    Raises `NotAllowed`, `NotFound`, `Invalid`, and `Conflict` if it waits for no answer any more.
+    Raises `NotAllowed`, `NotFound`, `Invalid`, and `Conflict` if it waits for no answer any more, or nobody may look
+    into the account whatever is granted.
     """
     check_switched_on(context.settings)
     chosen, now = checked_scopes(scopes), context.clock()
     with context.db.transaction(durable=True) as tx:
         acting = _deciding(tx, actor, account_id)
         grant = _waiting(tx, account_id, grant_id, now)
+        _check_open(tx, find_account(tx, account_id))
         if not set(chosen) <= set(grant.scopes):
             raise Invalid("You can allow what was asked for, or less.", field="scopes")
         grant.scopes, grant.hours = chosen, checked_hours(hours, grant.hours)

@@ -90,7 +90,8 @@ def tell_of_emergency(
 def deciders(tx: Session, account: Account) -> list[tuple[User, Role]]:
     """Who decides on support access, each with their role: to them all of these letters go, as far as mail reaches."""
     members = select(User, Membership.role).join(Membership, Membership.user_id == User.id)
-    rows = tx.execute(members.where(Membership.account_id == account.id, User.status == "active").order_by(User.id))
+    here = (Membership.account_id == account.id, Membership.on_hold_since.is_(None), User.status == "active")
+    rows = tx.execute(members.where(*here).order_by(User.id))
     found = [(user, Role(role)) for user, role in rows]
     return [one for one in found if Permission.MANAGE_SUPPORT_ACCESS in permissions_of(account, one[1])]
 

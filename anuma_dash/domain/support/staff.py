@@ -36,14 +36,18 @@ TICKET_MISSING = "Enter the number of the ticket."
 
 def refusal_of_target(tx: Session, account: Account, staff_id: UUID) -> str:
     """Why a member of staff may never look into this account, in words; empty if they may with a grant (rule 4)."""
+    own = select(Membership.id).where(Membership.account_id == account.id, Membership.user_id == staff_id)
+    if account.status == "active" and tx.scalar(own) is not None:
+        return "You belong to this account: nobody looks into their own."
+    return refusal_of_account(tx, account)
+
+
+def refusal_of_account(tx: Session, account: Account) -> str:
+    """Why nobody of staff may look into this account, whatever is granted, in words; empty if they may (rule 4)."""
     if account.status != "active":
         return f"This account is {account.status}: nobody looks into it."
-    members = select(Membership).where(Membership.account_id == account.id)
-    if tx.scalar(members.where(Membership.user_id == staff_id)) is not None:
-        return "You belong to this account: nobody looks into their own."
-    staff = select(StaffMember.user_id)
-    owners = members.where(Membership.role == Role.OWNER.value, Membership.user_id.in_(staff))
-    if tx.scalar(owners.limit(1)) is not None:
+    owners = select(Membership.user_id).where(Membership.account_id == account.id, Membership.role == Role.OWNER.value)
+    if tx.scalar(select(StaffMember.id).where(StaffMember.user_id.in_(owners)).limit(1)) is not None:
         return "This account is owned by somebody of staff: nobody looks into it."
     return ""
 

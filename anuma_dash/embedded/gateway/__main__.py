@@ -81,7 +81,9 @@ def _new_journal(settings: Settings) -> int:
         prepare(gateway, begin_anew=True)
     finally:
         gateway.release()
-    sys.stdout.write("Began a journal with what the databases know.\n")
+    sys.stdout.write(
+        "Began a journal with what the databases know. Save the databases now: an earlier backup may be refused.\n"
+    )
     return 0
 
 

@@ -93,8 +93,9 @@ def _check(gateway: Gateway, header: Header, position: Row[Any] | None) -> None:
         )
     if known < header.dropped_through:
         raise JournalRefused(
-            f"the main database is older than the journal {path} reaches back (ANUMA_GATEWAY_JOURNAL_DAYS): "
-            "deletions and revocations after it are not known any more. Restore a younger backup"
+            f"the main database is older than the journal {path} reaches back (ANUMA_GATEWAY_JOURNAL_DAYS), or was "
+            "saved before a lost journal was replaced: deletions and revocations after it may not be known any more. "
+            "Restore a younger backup"
         )
 
 

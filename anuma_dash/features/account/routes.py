@@ -18,7 +18,6 @@ from anuma_dash.identity import Permission
 from anuma_dash.web.access import access, leave_for
 from anuma_dash.web.drafts import draft_fields
 from anuma_dash.web.flashes import flash
-from anuma_dash.web.halt import keys_stopped_at
 from anuma_dash.web.limits import limiter
 from anuma_dash.web.render import page
 from anuma_dash.web.state import account, actor, now, services, signed_in
@@ -34,7 +33,7 @@ def index() -> ResponseReturnValue:
         "account/index.html",
         standing=standing,
         country=COUNTRIES.get(standing.account.country, ""),
-        keys_stopped_at=keys_stopped_at(standing.account),
+        keys_stopped_at=standing.account.keys_stopped_at,
         undo_days=closings.UNDO_DAYS,
         may_change=actor().may(Permission.CHANGE_ACCOUNT),
         may_close=actor().may(Permission.CLOSE_ACCOUNT),

@@ -8,6 +8,7 @@ from flask import current_app, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from anuma_dash.domain.controls import ControlState
+from anuma_dash.domain.members import belongings_of
 from anuma_dash.features import attention_hooks
 from anuma_dash.features.overview import blueprint, presentation, service
 from anuma_dash.gateway.schemas import Overview
@@ -38,7 +39,9 @@ def index() -> ResponseReturnValue:
     if found.account is None and actor().staff_roles:
         return redirect(url_for("staff.index"), 303)
     if found.account is None:
-        return page("overview/no_account.html", greeting=greeting)
+        with services().db.reading() as tx:
+            belongings = belongings_of(tx, found.user.id)
+        return page("overview/no_account.html", greeting=greeting, belongings=belongings)
     # Staff in a support session are not at home here.
     return _overview(f"Overview of {found.account.name}" if actor().kind == "staff" else greeting)
 

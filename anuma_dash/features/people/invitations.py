@@ -21,7 +21,9 @@ from anuma_dash.domain.invitations import (
     hash_token,
     may_invite,
     new_token,
+    revoke,
     usability,
+    withdraw_mail,
 )
 from anuma_dash.errors import Conflict, Invalid, NotFound
 from anuma_dash.features.people.letters import INVITATION
@@ -192,7 +194,7 @@ def renew_invitation(context: Context, actor: Actor, account_id: UUID, invitatio
     with context.db.transaction(durable=True) as tx:
         account, row, acting = _locked(tx, actor, account_id, invitation_id)
         _require_active(account)
-        _withdraw_mail(tx, row, now)
+        withdraw_mail(tx, row, now)
         assert actor.user_id is not None
         token = new_token()
         row.token_hash, row.expires_at = hash_token(token), now + LIFETIME
@@ -212,19 +214,13 @@ def _locked(tx: Session, actor: Actor, account_id: UUID, invitation_id: UUID) ->
     return account, row, acting
 
 
-def _withdraw_mail(tx: Session, row: Invitation, now: datetime) -> None:
-    for mail_id in tx.scalars(select(InvitationMail.mail_id).where(InvitationMail.invitation_id == row.id)).all():
-        mail.withdraw(tx, mail_id, now)
-
-
 def revoke_invitation(context: Context, actor: Actor, account_id: UUID, invitation_id: UUID) -> Invitation:
     """Make an invitation's link useless. Raises `NotAllowed`, `NotFound`, `Conflict` if that is too late."""
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
         _, row, acting = _locked(tx, actor, account_id, invitation_id)
-        _withdraw_mail(tx, row, now)
-        row.state, row.settled_at = "revoked", now
-        _note(tx, acting, Event.INVITATION_REVOKED, row, now)
+        withdraw_mail(tx, row, now)
+        revoke(tx, acting, row, now)
     return row
 
 

@@ -11,6 +11,7 @@ from anuma_dash.domain import control_notices, owner_recovery
 from anuma_dash.errors import Conflict
 from anuma_dash.features.people import (
     blueprint,
+    confirmations,
     departure_routes,
     departures,
     invitation_routes,
@@ -42,12 +43,15 @@ def index() -> ResponseReturnValue:
         rows, following = service.list_members(tx, actor(), account().id, uuid_argument("after"), PAGE_ROWS)
         invited = invitations.list_invitations(tx, actor(), account(), now()) if manages else []
         unfinished = departures.unfinished_departures(tx, account().id) if manages else []
+        waiting, waiting_since = confirmations.members_on_hold(tx, account().id)
     return page(
         "people/index.html",
         fragment="member_list",
         members=listing(rows, following, {}),
         invited=invited,
         unfinished=unfinished,
+        waiting=waiting,
+        waiting_since=waiting_since,
         manages=manages,
         may_rule=lambda role: service.may_rule(actor(), Role(role)),
         own_id=actor().user_id,
@@ -119,6 +123,30 @@ def update(user_id: UUID) -> ResponseReturnValue:
     if chosen is not old:
         flash("ok", f"{name} is now {chosen.value}, and was {old.value}.")
     return leave_for(url_for("people.index"))
+
+
+@blueprint.post("/people/confirmations")
+@access(Permission.MANAGE_PEOPLE, reauth=True)
+@limiter.limit("60 per minute")
+def create_confirmations() -> ResponseReturnValue:
+    """Let everybody open the account again whom a restored backup brought back."""
+    return _confirmed(confirmations.confirm_members(services().context, actor(), account().id))
+
+
+@blueprint.post("/people/<uuid:user_id>/confirmation")
+@access(Permission.MANAGE_PEOPLE, reauth=True)
+@limiter.limit("60 per minute")
+def create_confirmation(user_id: UUID) -> ResponseReturnValue:
+    """Let one member open the account again whom a restored backup brought back."""
+    with services().db.reading() as tx:
+        service.find_member(tx, account().id, user_id)
+    return _confirmed(confirmations.confirm_members(services().context, actor(), account().id, user_id))
+
+
+def _confirmed(names: list[str]) -> ResponseReturnValue:
+    if names:
+        flash("ok", f"{', '.join(names)}: confirmed. They can open the account again.")
+    return redirect(url_for("people.index"), 303)
 
 
 @blueprint.post("/people/reading")

@@ -33,7 +33,10 @@ LAST_OWNER = "An account needs an owner, and this is the last one. Make somebody
 
 @dataclass(frozen=True)
 class Member:
-    """One member. `seen_on` is when their newest session in this account was last used: pages show its day only."""
+    """One member. `seen_on` is when their newest session in this account was last used: pages show its day only.
+
+    `waits` says that somebody has to confirm them before they can open the account.
+    """
 
     membership_id: UUID
     user_id: UUID
@@ -42,6 +45,7 @@ class Member:
     role: Role
     joined_at: datetime
     seen_on: datetime | None
+    waits: bool
 
 
 def list_members(
@@ -67,7 +71,8 @@ def list_members(
 
 def _member(membership: Membership, user: User, seen: datetime | None) -> Member:
     role = Role(membership.role)
-    return Member(membership.id, user.id, user.name, user.email or "", role, membership.created_at, seen)
+    waits = membership.on_hold_since is not None
+    return Member(membership.id, user.id, user.name, user.email or "", role, membership.created_at, seen, waits)
 
 
 def find_member(tx: Session, account_id: UUID, user_id: UUID) -> tuple[User, Membership]:

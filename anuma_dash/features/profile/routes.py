@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from anuma_dash.domain.members import belongings_of
 from anuma_dash.features.profile import blueprint, service
 from anuma_dash.features.profile.forms import ProfileForm
 from anuma_dash.web.access import access
@@ -27,9 +28,18 @@ def _page(form: ProfileForm, status: int = 200) -> Response:
     with services().db.reading() as tx:
         sent = service.sent_by_providers(tx, services().settings, user.id)
         shown = service.notices_shown(tx, user.id)
+        belongings = belongings_of(tx, user.id)
     source = next((one.label for one in sent if one.source), "")
     return page(
-        "profile/show.html", fragment="form", status=status, form=form, user=user, sent=sent, shown=shown, source=source
+        "profile/show.html",
+        fragment="form",
+        status=status,
+        form=form,
+        user=user,
+        sent=sent,
+        shown=shown,
+        source=source,
+        belongings=belongings,
     )
 
 

@@ -33,7 +33,7 @@ def show_request(grant_id: UUID) -> ResponseReturnValue:
         "support_access/request.html",
         line=line,
         status_word=line.grant.status(now()),
-        switched_on=services().settings.support_access,
+        closed=service.why_closed(services().context, account().id),
         breadcrumbs=_crumbs("Request"),
     )
 
@@ -53,6 +53,8 @@ def new_approval(grant_id: UUID) -> ResponseReturnValue:
     line = _line(grant_id)
     if not line.grant.waiting(now()):
         raise NotFound("This request waits for no answer any more.")
+    if closed := service.why_closed(services().context, account().id):
+        raise Conflict(closed)
     return _form(line, approval_form(draft_fields(), line.grant.scopes, line.grant.hours))
 
 

@@ -41,7 +41,7 @@ def _draw(*fragment: str) -> Response:
         "support_access/index.html",
         fragment=list(fragment),
         standing=standing,
-        switched_on=services().settings.support_access,
+        closed=service.why_closed(services().context, account().id),
         emergency_hours=support.EMERGENCY_HOURS,
         now=now(),
     )
@@ -67,7 +67,7 @@ def _form(form: GrantForm, *, status: int = 200, problem: str = "") -> Response:
         status=status,
         form=form,
         problem=problem,
-        switched_on=services().settings.support_access,
+        closed=service.why_closed(services().context, account().id),
         breadcrumbs=crumbs("Let support in"),
     )
 

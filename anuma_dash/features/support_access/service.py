@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from anuma_dash.audit import AuditDetail, AuditEntry, Event
 from anuma_dash.db import owned
-from anuma_dash.domain.support import WHY, SupportGrant, SupportSession, sessions_of
+from anuma_dash.domain.support import WHY, SupportGrant, SupportSession, refusal_of_account, sessions_of
 from anuma_dash.errors import NotFound
-from anuma_dash.identity import Actor, Permission, User
+from anuma_dash.identity import Actor, Permission, User, find_account
 from anuma_dash.workflows import Context
 
 RECENT = 5
@@ -86,6 +86,14 @@ def read_standing(context: Context, actor: Actor, account_id: UUID) -> Standing:
             live=[_grant_line(grant, names) for grant in live],
             recent=_session_lines(tx, recent[:RECENT], now),
         )
+
+
+def why_closed(context: Context, account_id: UUID) -> str:
+    """Why nobody can be let in, whatever is granted, in words; empty if somebody can."""
+    if not context.settings.support_access:
+        return "Support access is switched off here: nobody of support can look into an account of this site."
+    with context.db.reading() as tx:
+        return refusal_of_account(tx, find_account(tx, account_id))
 
 
 def _names(tx: Session, grants: Iterable[SupportGrant]) -> Mapping[UUID | None, str]:

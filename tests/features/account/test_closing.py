@@ -145,11 +145,18 @@ def test_after_fourteen_days_the_content_goes_and_then_the_account_is_closed(wor
     assert (deletion.state, deletion.result.done, deletion.proved) == ("verified", 1, True)
     assert world.gateway.account(WORKER, world.northwind).status == "closed"
     assert world.chat(key.secret).json()["error"]["code"] == "account_closed"
-    end = next(one for one in world.mailbox.messages if one.subject == f"{NAME} is closed")
-    assert end.recipients == (world.olive.email,)
+    ends = {one.recipients: one for one in world.mailbox.messages if one.subject == f"{NAME} is closed"}
+    assert set(ends) == {(one.email,) for one in (world.olive, world.ada, world.dev, world.bill, world.vera)}
+    assert "to which you belonged, is closed, as Olive" in ends[world.vera.email,].content("plain")
+    end = ends[world.olive.email,]
     assert "the gateway has verified that: 1 stored request." in end.content("plain")
     assert str(deletion.id) in end.content("plain")
-    assert "You belong to no account" in page.visit("/").text
+    assert "You belong to no account that you could open" in page.visit("/").text
+    assert f"{NAME} is closed" in page.text
+    assert "Nobody can open it any more. Its stored prompts and responses were deleted first." in page.text
+    (row,) = page.visit("/profile").table("Your accounts")
+    assert (row["Account"], row["Your role"]) == (NAME, "Owner")
+    assert row["State"].startswith("closed Closed ")
     assert page.request("GET", "/keys").status_code == 403
     assert len(world.rows(Membership, account_id=world.northwind)) == 5, "who belonged to it is part of the record"
 
@@ -202,9 +209,29 @@ def test_the_worker_that_dies_between_the_steps_does_each_once(world, key):
     assert closing(world).state == "closed"
     assert len(world.rows(AuditEntry, event="account.closing_begun")) == 1
     assert len(world.rows(AuditEntry, event="account.closed")) == 1
-    subjects = [subject for _, subject in letters(world)]
-    assert (subjects.count(f"{NAME} is closed soon"), subjects.count(f"{NAME} is closed")) == (1, 1)
+    told = letters(world)
+    assert [who for who, subject in told if subject == f"{NAME} is closed soon"] == [world.olive.email]
+    people = (world.olive, world.ada, world.dev, world.bill, world.vera)
+    assert [who for who, subject in told if subject == f"{NAME} is closed"] == sorted(one.email for one in people)
     assert len(world.rows(Deletion)) == 1
+
+
+def test_who_has_another_account_is_told_on_its_overview_for_a_month(world, browse):
+    with world.db.transaction() as tx:
+        tx.add(Membership(account_id=world.elsewhere, user_id=world.vera.id, role="viewer", created_at=world.clock.now))
+    request_closing(world.services.context, world.olive.actor, world.northwind, typed_name=NAME)
+    world.clock.advance(**OVER)
+    finish(world)
+
+    page = browse(world.vera).visit("/")
+    assert page.one(".account b").text == "Elsewhere"
+    assert f"{NAME} is closed" in page.text
+    assert "nobody can open it any more. Its stored content was deleted first." in page.text
+    page.follow("Your accounts")
+    assert {row["Account"] for row in page.table("Your accounts")} == {NAME, "Elsewhere"}
+    assert f"{NAME} is closed" not in page.visit("/keys").text
+    world.clock.advance(days=30, seconds=1)
+    assert f"{NAME} is closed" not in browse(world.vera).visit("/").text
 
 
 def test_it_is_asked_for_once_and_stopped_once_whoever_is_first(world):
