@@ -73,6 +73,8 @@ def main() -> int:
         versions.check(_context.db, _context.gateway)
     except DashboardError as error:
         sys.stderr.write(f"the worker refuses to start: {error}\n")
+        _context.gateway.close()
+        _context.db.dispose()
         return 1
     stop = threading.Event()
 

@@ -29,8 +29,14 @@ from tests.mailserver import MailboxOfTests, mail_server
 from tests.servers import serve
 from tests.world import Clock, GatewayServer, World, make_settings
 
-# A busy machine is not a slow function: how long an example takes is measured in benchmarks.
-hypothesis_settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is not a slow function: how long an example takes is measured in benchmarks. The examples are the same
+# in every run, so that whoever breaks something is told, and nobody else; `make soak` looks for new ones.
+hypothesis_settings.register_profile(
+    "here",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="ANUMA_PARTITION_EXAMPLES" not in os.environ,
+)
 hypothesis_settings.load_profile("here")
 
 

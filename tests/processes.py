@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import re
 import signal
@@ -21,11 +23,24 @@ ROOT = Path(__file__).parent.parent
 READY_SECONDS = 180
 
 
+def _ports() -> Iterator[int]:
+    """Ports that the kernel gives to no connection by itself: a slice for each test process, begun anywhere in it."""
+    worker = re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or "0"
+    first = 20_000 + 1_000 * (int(worker) % 12)
+    begin = first + os.getpid() % 1_000
+    return itertools.cycle([*range(begin, first + 1_000), *range(first, begin)])
+
+
+_candidates = _ports()
+
+
 def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on which nothing listens, and which nobody is given until whoever asked listens on it."""
+    for port in itertools.islice(_candidates, 1_000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("every port is taken")
 
 
 def wait_until(condition, what: str, seconds: float = 60) -> None:

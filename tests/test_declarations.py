@@ -112,7 +112,7 @@ def test_what_staff_can_do_is_a_closed_list(world):
 
 
 def test_what_is_dangerous_asks_for_a_fresh_sign_in_on_its_form_already(world):
-    """Of the list in QUALITY.md, what exists: revealing a new key, deletion; and ways to sign in, which outlive it."""
+    """The list of the quality targets but for billing, which is not there yet; and more, each with its form above."""
     found = rules(world)
     for form, act in FRESH:
         assert "GET" in found[form][0]

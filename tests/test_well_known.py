@@ -7,8 +7,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.probes import add_probe
-
 
 @pytest.fixture(scope="module")
 def engine():
@@ -54,10 +52,7 @@ def test_changing_a_password_leads_to_the_ways_to_sign_in(world):
     assert browser.request("GET", missing).status_code == 404, "as the specification asks, to tell that it is here"
 
 
-def test_it_leads_to_the_page_of_sign_in_methods_once_there_is_one(world):
-    if "/sign-in-methods" not in {rule.rule for rule in world.app.url_map.iter_rules()}:
-        add_probe(world, lambda: "methods", path="/sign-in-methods")
-
+def test_it_leads_to_the_page_of_sign_in_methods(world):
     goal = world.browser().request("GET", "/.well-known/change-password").headers["Location"]
 
     assert urlsplit(goal).path == "/sign-in-methods"

@@ -156,8 +156,13 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
     (folder / "tmp").mkdir()
     provider, found, metrics = FakeProvider(), Walked(Marks()), free_port()
     with serve(provider) as provider.base_url:
-        more = {"TMPDIR": str(folder / "tmp"), "ANUMA_GATEWAY_PROVIDERS": provider.configuration()}
-        with stack(folder, ANUMA_WORKER_METRICS_PORT=str(metrics), **more) as running:
+        more = {
+            "TMPDIR": str(folder / "tmp"),
+            "ANUMA_GATEWAY_PROVIDERS": provider.configuration(),
+            "ANUMA_GATEWAY_BUDGET_SECONDS": "20",
+            "ANUMA_WORKER_METRICS_PORT": str(metrics),
+        }
+        with stack(folder, **more) as running:
             settings = Settings.from_environment(running.environment)
             migrate(settings.database_url)
             running.start("sandbox", "-m", "anuma_dash.embedded.sandbox")
@@ -166,7 +171,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
             running.start_dashboard()
             send_everything(found.marks, running, settings)
             for process in (running.dashboard, running.gateway, f"http://127.0.0.1:{metrics}"):
-                answer = httpx.get(f"{process}/metrics", trust_env=False)
+                answer = httpx.get(f"{process}/metrics", timeout=30, trust_env=False)
                 assert "anuma_" in answer.text
                 found.figures |= found.marks.find(answer.content)
             found.files = search_files(found.marks, folder, SECRET_WORDS.encode())
@@ -214,7 +219,7 @@ def store_and_delete(running: Stack, settings: Settings) -> LoggingOn:
                 messages = [{"role": "user", "content": marks.new(f"prompt {model} {stream}")}]
                 body = {"model": model, "stream": stream, "messages": messages}
                 url = f"{running.gateway}/v1/chat/completions"
-                answer = httpx.post(url, json=body, headers=bearer, trust_env=False)
+                answer = httpx.post(url, json=body, headers=bearer, timeout=30, trust_env=False)
                 assert answer.status_code == 200, answer.text
                 requests.append(answer.headers["X-Request-Id"])
         read = [content_of(dashboard, account, request) for request in requests]

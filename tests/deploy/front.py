@@ -76,7 +76,7 @@ def nginx(product: Stack, folder: Path, https: int, http: int) -> Iterator[Front
         yield Front(https, http, ssl.create_default_context(cafile=str(folder / "fullchain.pem")))
     finally:
         running.terminate()
-        running.wait(20)
+        running.wait(60)
 
 
 def _adapted(product: Stack, folder: Path, https: int, http: int) -> str:

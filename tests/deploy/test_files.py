@@ -50,6 +50,13 @@ def module_of(command: list[str]) -> str | None:
     return command[command.index("-m") + 1] if "-m" in command else None
 
 
+def needed(program: str, package: str) -> None:
+    """Without this program a test is skipped saying what is missing, and fails where CI promises it."""
+    if not shutil.which(program):
+        missing = f"{program} is not installed (Debian: apt-get install {package})"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+
+
 def is_there(module: str) -> bool:
     """Whether `python -m module` would find something."""
     return importlib.util.find_spec(module) is not None
@@ -206,8 +213,7 @@ class TestSystemd:
         assert timer.with_suffix(".service") in UNITS
 
     def test_systemd_itself_has_nothing_to_say(self, tmp_path: Path) -> None:
-        if not shutil.which("systemd-analyze"):
-            pytest.skip("systemd-analyze is not installed (Debian: apt-get install systemd)")
+        needed("systemd-analyze", "systemd")
         for path in [*UNITS, *TIMERS]:
             text = path.read_text().replace("/srv/anuma/.venv/bin/python", sys.executable)
             (tmp_path / path.name).write_text(text)
@@ -237,8 +243,7 @@ class TestPrometheus:
             assert rule["annotations"]["summary"].endswith(".")
 
     def test_prometheus_itself_accepts_the_rules(self) -> None:
-        if not shutil.which("promtool"):
-            pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
+        needed("promtool", "prometheus")
         command = ["promtool", "check", "rules", str(DEPLOY / "prometheus-alerts.yaml")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

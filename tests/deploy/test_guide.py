@@ -98,7 +98,7 @@ class Olive:
 
     def get(self, path: str, token: str) -> httpx.Response:
         """Open a page in a browser that holds this session."""
-        return httpx.get(self.product.dashboard + path, cookies={"anuma_session": token}, timeout=20, trust_env=False)
+        return httpx.get(self.product.dashboard + path, cookies={"anuma_session": token}, timeout=60, trust_env=False)
 
     def sees(self) -> dict[str, list[dict[str, str]]]:
         """Her keys and requests, as pages show them."""
@@ -144,7 +144,7 @@ def call(olive: Olive, name: str) -> None:
     body = {"model": "anuma/echo", "messages": [{"role": "user", "content": WORDS}]}
     headers = {"Authorization": f"Bearer {key.secret}"}
     url = f"{olive.product.gateway}/v1/chat/completions"
-    assert httpx.post(url, json=body, headers=headers, timeout=20, trust_env=False).status_code == 200
+    assert httpx.post(url, json=body, headers=headers, timeout=60, trust_env=False).status_code == 200
 
 
 def stored(olive: Olive) -> list[str]:
@@ -167,7 +167,7 @@ def test_a_backup_is_made_and_put_back_and_the_next_version_takes_over(engine: s
     backup = tmp_path / "backup"
     with ExitStack() as opened:
         stores = opened.enter_context(environment(engine))
-        product = opened.enter_context(stack(tmp_path, **stores, BACKUP=str(backup)))
+        product = opened.enter_context(stack(tmp_path, **stores, ANUMA_GATEWAY_BUDGET_SECONDS="20", BACKUP=str(backup)))
         product.environment |= {"DASHBOARD": product.dashboard, "GATEWAY": product.gateway}
         environ = product.environment
         migrate(Settings.from_environment(environ).database_url)

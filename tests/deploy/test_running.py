@@ -141,7 +141,9 @@ def test_what_is_for_operators_is_not_for_the_world(product: Stack, front: Front
             assert http.get(public + path).status_code == 404
         for path in ("/internal/v1/contract", "/metrics", "/readyz", "/"):
             assert _ask_api(http, front, path).status_code == 404
-        answer = httpx.get(f"http://127.0.0.1:{front.http}/keys?x=1", headers={"Host": API}, trust_env=False)
+        answer = httpx.get(
+            f"http://127.0.0.1:{front.http}/keys?x=1", headers={"Host": API}, timeout=30, trust_env=False
+        )
         assert (answer.status_code, answer.headers["location"]) == (308, f"https://{API}/keys?x=1")
     with front.client() as stranger, pytest.raises(httpx.ConnectError):
         stranger.get(f"https://127.0.0.1:{front.https}/", extensions={"sni_hostname": "other.example"})
@@ -180,7 +182,7 @@ def test_any_process_tells_the_figures_of_all(product: Stack) -> None:
     assert len(web.children()) == 2
     before = _figure(product, "/under-13")
     for _ in range(12):
-        assert httpx.get(f"{product.dashboard}/under-13", trust_env=False).status_code == 200
+        assert httpx.get(f"{product.dashboard}/under-13", timeout=30, trust_env=False).status_code == 200
 
     assert {_figure(product, "/under-13") - before for _ in range(8)} == {12}
 
@@ -188,13 +190,13 @@ def test_any_process_tells_the_figures_of_all(product: Stack) -> None:
 def test_every_figure_that_is_named_exists(product: Stack, secret: str, ports: dict[str, int]) -> None:
     """In the alerts, on the Grafana dashboard, in docs/operations.md: a scrape of the running product has it."""
     _unknown_account(product)
-    assert httpx.get(f"{product.dashboard}/readyz", trust_env=False).status_code == 200
+    assert httpx.get(f"{product.dashboard}/readyz", timeout=30, trust_env=False).status_code == 200
     report = [{"type": "csp-violation", "url": product.dashboard, "body": {"effectiveDirective": "img-src"}}]
-    assert httpx.post(f"{product.dashboard}/reports", json=report, trust_env=False).status_code == 204
+    assert httpx.post(f"{product.dashboard}/reports", json=report, timeout=30, trust_env=False).status_code == 204
     body = {"model": "fake/plain", "messages": [{"role": "user", "content": "x"}]}
     headers = {"Authorization": f"Bearer {secret}"}
     url = f"{product.gateway}/v1/chat/completions"
-    assert httpx.post(url, json=body, headers=headers, trust_env=False).status_code == 200
+    assert httpx.post(url, json=body, headers=headers, timeout=30, trust_env=False).status_code == 200
     scraped = [
         f"{product.dashboard}/metrics",
         f"{product.gateway}/metrics",
@@ -228,7 +230,7 @@ def test_a_request_under_way_is_answered_when_the_process_is_told_to_stop(produc
     process = other.start_dashboard()
     got: list[httpx.Response] = []
     slow = threading.Thread(
-        target=lambda: got.append(httpx.get(f"{other.dashboard}/readyz", timeout=30, trust_env=False))
+        target=lambda: got.append(httpx.get(f"{other.dashboard}/readyz", timeout=60, trust_env=False))
     )
     with product.processes["gateway-0"].paused():
         slow.start()
@@ -237,10 +239,10 @@ def test_a_request_under_way_is_answered_when_the_process_is_told_to_stop(produc
         wait_until(lambda: not _accepts(port), "nobody new is let in")
         assert process.popen.poll() is None
         assert got == []
-    slow.join(30)
+    slow.join(60)
     assert [answer.status_code for answer in got] == [200]
     assert got[0].text == "database: ok\ngateway: ok\n"
-    assert process.popen.wait(30) == 0
+    assert process.popen.wait(60) == 0
     other.stop()
 
 
@@ -250,7 +252,7 @@ def _ask_api(http: httpx.Client, front: Front, path: str) -> httpx.Response:
 
 
 def _scrape(url: str) -> str:
-    answer = httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
+    answer = httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30, trust_env=False)
     assert answer.status_code == 200
     return answer.text
 

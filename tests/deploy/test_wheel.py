@@ -13,7 +13,7 @@ import pytest
 
 from tests.processes import ROOT
 
-SECONDS = 60
+SECONDS = 180
 SIGN_IN = """
 import re, sys
 from pathlib import Path

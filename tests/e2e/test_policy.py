@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import openai
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -80,6 +81,38 @@ def test_markup_in_a_name_stays_text_and_a_long_one_stays_on_the_page(product: S
     page.get_by_role("link", name=LONG).first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(LONG)
     assert not scrolls_sideways(page)
+
+
+def test_markup_in_a_stored_prompt_and_its_answer_stays_text(product: Stack, page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    sign_in_as_somebody_new(page, product.dashboard)
+    secret = main_job.make_key(page)
+    main_job.switch_on(page)
+    with openai.OpenAI(base_url=f"{product.gateway}/v1", api_key=secret, max_retries=0) as client:
+        assert HOSTILE in main_job.call(client, HOSTILE)
+    main_job.open_latest_request(page)
+    page.get_by_role("link", name="Show prompt and response").click()
+    for role in ("user", "assistant"):
+        expect(page.locator(f"#content [data-role={role}]")).to_contain_text(HOSTILE)
+    assert page.locator("img[src=x], main script").count() == 0
+    page.goto(f"{page.url.removesuffix('/content')}/content")
+    expect(page.locator("#content [data-role=assistant]")).to_contain_text(HOSTILE)
+    assert page.locator("img[src=x], main script").count() == 0
+    assert "stolen" not in page.title()
+    assert not [url for url in asked if "stolen" in url]
+
+
+def sign_in_as_somebody_new(page: Page, dashboard: str) -> None:
+    """With an account in which no other test expects anything."""
+    page.goto(f"{dashboard}/sign-in")
+    page.get_by_role("button", name="Continue with Sandbox").click()
+    page.locator("input[name=name]").fill("Hella Moss")
+    page.locator("input[name=email]").fill("hella@elsewhere.example")
+    page.get_by_role("button", name="Sign in as somebody new").click()
+    page.get_by_label("I am 13 or older").check()
+    page.get_by_role("button", name="Create my account").click()
+    page.wait_for_url(f"{dashboard}/")
 
 
 @pytest.fixture

@@ -29,12 +29,11 @@ class Way:
 
     Actions: `pass`; `swallow` (they vanish, the connection stays); `drip` (one by one); `garble` (as many bytes of
     garbage instead); `lose` (when the first arrives, both sides are reset: the other side had sent them); `end` (the
-    stream ends politely here, the other way stays open). `delay_seconds` holds each piece; `cut_after` resets both
-    sides after so many bytes, counted over all connections since the fault was set.
+    stream ends politely here, the other way stays open). `cut_after` resets both sides after so many bytes, counted
+    over all connections since the fault was set.
     """
 
     action: Action = "pass"
-    delay_seconds: float = 0.0
     cut_after: int | None = None
 
 
@@ -66,6 +65,7 @@ class Proxy:
         self._fault = FINE
         self._turn = threading.Lock()
         self._passed = {"requests": 0, "answers": 0}
+        self._swallowed = 0
         self._pairs: set[_Pair] = set()
         self._threads: list[threading.Thread] = []
         self._closing = threading.Event()
@@ -80,6 +80,7 @@ class Proxy:
         with self._turn:
             self._fault = fault
             self._passed = {"requests": 0, "answers": 0}
+            self._swallowed = 0
             open_pairs = list(self._pairs)
         if fault.refuse:
             for pair in open_pairs:
@@ -90,6 +91,12 @@ class Proxy:
         """Bytes that went through each way since the fault was set."""
         with self._turn:
             return dict(self._passed)
+
+    @property
+    def swallowed(self) -> int:
+        """Bytes that vanished since the fault was set."""
+        with self._turn:
+            return self._swallowed
 
     @property
     def connections(self) -> int:
@@ -146,14 +153,15 @@ class Proxy:
         try:
             while chunk := source.recv(CHUNK_BYTES):
                 way: Way = getattr(self._fault, way_name)
-                if way.delay_seconds:
-                    self._closing.wait(way.delay_seconds)
                 if way.action == "lose":
                     pair.reset()
                     return
                 if way.action == "end":
                     break
-                if way.action != "swallow" and not self._forward(pair, target, chunk, way_name):
+                if way.action == "swallow":
+                    with self._turn:
+                        self._swallowed += len(chunk)
+                elif not self._forward(pair, target, chunk, way_name):
                     return
             pair.end_towards(target)
         except OSError:
@@ -176,8 +184,9 @@ class Proxy:
             target.sendall(piece)
         if allowed == len(chunk):
             return True
-        if self.on_cut is not None:
-            self.on_cut()
+        on_cut = self.on_cut  # whoever set it may take it away meanwhile
+        if on_cut is not None:
+            on_cut()
         pair.reset()
         return False
 

@@ -27,7 +27,7 @@ from tests.page import Document
 from tests.processes import Process, Stack, free_port, stack, wait_until
 from tests.signed_in import sign_in_olive
 
-SECONDS = 30
+SECONDS = 90
 
 
 @dataclass
@@ -135,11 +135,15 @@ def _grouped(fields: list[tuple[str, str]]) -> dict[str, list[str]]:
 
 @contextmanager
 def site(folder: Path, **environment: str) -> Iterator[Site]:
-    """An installation in this folder whose dashboard reaches the gateway through a proxy; nothing started yet."""
+    """An installation in this folder whose dashboard reaches the gateway through a proxy; nothing started yet.
+
+    It waits long for the gateway: a machine that is busy with other tests is not a gateway that is down.
+    """
     port = free_port()
+    patient = {"ANUMA_GATEWAY_PORT": str(port), "ANUMA_GATEWAY_BUDGET_SECONDS": "20"}
     with (
         Proxy(port) as proxy,
-        stack(folder, ANUMA_GATEWAY_URL=proxy.url, ANUMA_GATEWAY_PORT=str(port), **environment) as found,
+        stack(folder, **patient | {"ANUMA_GATEWAY_URL": proxy.url} | environment) as found,
     ):
         found.gateway = f"http://127.0.0.1:{port}"
         settings = Settings.from_environment(found.environment)

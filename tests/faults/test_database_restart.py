@@ -71,7 +71,7 @@ def test_nothing_that_was_acknowledged_is_lost_and_all_are_back_by_themselves(ru
     assert "may or may not have happened" in running.text
     refused = running.chat(key.secret or "")
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "gateway_unavailable")
-    assert httpx.get(f"{running.stack.dashboard}/healthz", trust_env=False).status_code == 200
+    assert httpx.get(f"{running.stack.dashboard}/healthz", timeout=30, trust_env=False).status_code == 200
 
     server.start()
     wait_until(lambda: running.visit("/data-controls").status_code == 200, "the dashboard is back", BACK_WITHIN_SECONDS)

@@ -86,7 +86,7 @@ def test_a_killed_worker_is_followed_by_another(
         assert _deletion(context, deletion.id).state == "requested"
     running.start_worker(_changed_copy(tmp_path) if code_changes else ROOT)
 
-    wait_until(lambda: _deletion(context, deletion.id).state == "verified", "the deletion is verified", 40)
+    wait_until(lambda: _deletion(context, deletion.id).state == "verified", "the deletion is verified", 90)
     finished = _deletion(context, deletion.id)
     assert finished.result is not None
     assert finished.result.done == REQUESTS
@@ -111,7 +111,8 @@ def _changed_copy(tmp_path: Path) -> Path:
         (root / name).symlink_to(ROOT / name)
     worker = root / "anuma_dash" / "worker.py"
     # The engine tells versions apart by the source of their workflows.
-    worker.write_text(
-        worker.read_text().replace("    _step(kind, row_id, attempt)\n", "    _step(kind, row_id, int(attempt))\n")
-    )
+    before = worker.read_text()
+    after = before.replace("    _step(kind, row_id, attempt)\n", "    _step(kind, row_id, int(attempt))\n")
+    assert after != before, "the line that changes has changed"
+    worker.write_text(after)
     return root

@@ -33,7 +33,7 @@ REQUESTS = 5
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One installation for all seeds; each makes an account of its own."""
-    with site(tmp_path_factory.mktemp("kills"), ANUMA_GATEWAY_BUDGET_SECONDS="2") as found:
+    with site(tmp_path_factory.mktemp("kills"), ANUMA_GATEWAY_BUDGET_SECONDS="20") as found:
         found.start("gateway", "web", "worker")
         yield found
 

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.proxy import DOWN, FINE, Fault, Proxy, Way
 from tests.processes import wait_until
 
-SECONDS = 20
+SECONDS = 60
 
 
 class Echo:
@@ -110,10 +110,8 @@ def test_refusing_resets_old_and_new_connections(proxy, client, echo):
 def test_swallowed_bytes_never_arrive_and_those_after_do(proxy, client, echo):
     proxy.fault = Fault(requests=Way("swallow"))
     client.sendall(b"lost")
-    client.settimeout(0.05)
-    with pytest.raises(TimeoutError):
-        client.recv(1)
-    client.settimeout(SECONDS)
+    wait_until(lambda: proxy.swallowed == 4, "all of it has vanished")
+    assert echo.heard == b""
     proxy.fault = FINE
     client.sendall(b"found")
     assert read(client, 5) == b"found"
@@ -164,15 +162,6 @@ def test_an_end_closes_one_way_only(proxy, client, echo):
     assert client.recv(1) == b""
     client.sendall(b"still heard")
     wait_until(lambda: echo.heard == b"hellostill heard", "the other way is open")
-
-
-def test_a_delay_holds_an_answer_until_others_have_overtaken_it(proxy, client, echo):
-    proxy.fault = Fault(answers=Way(delay_seconds=0.3))
-    client.sendall(b"slow")
-    wait_until(lambda: echo.heard == b"slow", "it has arrived")
-    wait_until(lambda: proxy.passed["requests"] == 4, "and is under way back")
-    assert proxy.passed["answers"] == 0
-    assert read(client, 4) == b"slow"
 
 
 def test_a_server_that_is_gone_is_a_reset(proxy, echo):

@@ -19,6 +19,8 @@ from click.testing import CliRunner
 from flask import Flask
 
 from anuma_dash import cli, create_app, worker
+from anuma_dash.embedded.gateway import migrations as gateway
+from anuma_dash.embedded.gateway.environment import load_settings
 from anuma_dash.gateway.schemas import CONTRACT_VERSION
 from anuma_dash.migrations import SCRIPTS, Outdated, migrate
 from anuma_dash.settings import Settings
@@ -32,7 +34,7 @@ COMMANDS = {
     "command line": ("-m", "anuma_dash", "audit", "verify"),
     "migration": ("-m", "anuma_dash", "migrate"),
 }
-SECONDS = 60
+SECONDS = 180
 
 
 def ends(environment: dict[str, str], names: list[str]) -> dict[str, tuple[int, str]]:
@@ -76,6 +78,20 @@ def test_a_newer_schema_stops_web_worker_command_line_and_migration(tmp_path: Pa
             assert "A newer version made it" in said, name
             if name != "web":  # gunicorn tells why its application does not load, in its own way
                 assert "Traceback" not in said, said
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("name", ["gateway", "gateway-keys"])
+def test_a_newer_schema_of_either_database_stops_the_gateway(tmp_path: Path, name: str) -> None:
+    with stack(tmp_path) as found:
+        gateway.migrate(load_settings(found.environment))
+        with closing(sqlite3.connect(tmp_path / "instance" / f"{name}.sqlite")) as connection, connection:
+            connection.execute("UPDATE gateway_version SET version_num = 'main_9999'")
+        process = found.start("gateway", "-m", "anuma_dash.embedded.gateway")
+        assert process.popen.wait(SECONDS) == 1
+        said = process.log.read_text()
+        assert re.search(r"refuses to start: .* has schema main_9999; this gateway knows up to \w+", said), said
+        assert "Traceback" not in said
 
 
 def test_a_database_that_was_never_migrated_stops_them_and_names_the_command(tmp_path, monkeypatch, capsys):

@@ -49,6 +49,11 @@ class TestClock:
         with self._turn:
             self._offset += timedelta(**duration)
 
+    def pass_midnight(self) -> None:
+        """Go past the next midnight (UTC) if it is near, so that a test sees one day."""
+        if (self() + timedelta(minutes=10)).date() != self().date():
+            self.advance(minutes=11)
+
 
 def wait_until(condition: Callable[[], T], seconds: float = 60.0) -> T:
     """Ask again and again until the answer is true; the last answer is returned."""

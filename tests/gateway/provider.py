@@ -51,9 +51,9 @@ class FakeProvider:
         slow = main | {
             "name": "slow",
             "models": [{"id": f"slow/{name}", "upstream_id": name, **PRICES} for name in ("stalls", "trickles")],
-            "timeout_seconds": 0.3,
+            "timeout_seconds": 0.5,
             "first_byte_timeout_seconds": 20,
-            "total_timeout_seconds": 1,
+            "total_timeout_seconds": 2.5,
         }
         hasty = main | {
             "name": "hasty",

@@ -28,7 +28,7 @@ class Work:
         self.at_once[group] += 1
         self.most_at_once[group] = max(self.most_at_once[group], self.at_once[group])
         if len(self.batches) == 1:
-            assert self.let_go.wait(10)
+            assert self.let_go.wait(60)
         self.at_once[group] -= 1
         if any(text == "down" for _, text in items):
             raise OperationalError(None, None, Exception())

@@ -92,7 +92,7 @@ def test_the_javascript_client_leaves_in_the_middle(served):
     own, tag = Keys(served.dashboard), secrets.token_hex(8)
     served.provider.expect(tag)
     assert javascript(served, own, "abort", tag) == {"first": "The answer"}
-    assert served.provider.canceled[tag].wait(10)
+    assert served.provider.canceled[tag].wait(60)
     (row,) = wait_until(lambda: served.dashboard.requests(own.account))
     assert (row["outcome"], row["status"], row["usage_source"]) == ("canceled", 200, "estimated")
 

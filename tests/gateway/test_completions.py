@@ -69,7 +69,8 @@ def test_streaming_with_usage(client, dashboard, account, model, source):
     assert request["completion_tokens"] == counted[0].usage.completion_tokens > 0
 
 
-def test_the_price_is_applied_and_kept(client, dashboard, account):
+def test_the_price_is_applied_and_kept(running, client, dashboard, account):
+    running.clock.pass_midnight()
     answer = client.chat.completions.create(model="fake/plain", messages=MESSAGES)
     cost = 11 * 2 + 7 * 10  # 2 and 10 micro-USD per token
     assert answer.usage.model_extra == {

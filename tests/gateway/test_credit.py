@@ -109,7 +109,7 @@ def test_a_reservation_ends_with_its_request(running, dashboard, account, secret
     give(dashboard, account, 100_000)
     if model == "fake/silent":
         tag, client = start(running, {"secret": secret}, model=model, max_tokens=10)
-        assert running.provider.arrived[tag].wait(10)
+        assert running.provider.arrived[tag].wait(60)
         assert dashboard.get(account, "/credit")["reserved_micro_usd"] > 0
         client.leave()
         wait_until(lambda: dashboard.requests(account))
@@ -122,7 +122,7 @@ def test_a_reservation_whose_process_died_ends_with_its_time(running, dashboard,
     """Nobody releases it: it counts until the longest time that a request may take is over."""
     give(dashboard, account, 106)
     tag, client = start(running, {"secret": secret}, model="fake/silent", max_tokens=10)
-    assert running.provider.arrived[tag].wait(10)
+    assert running.provider.arrived[tag].wait(60)
     assert_refused(running.chat(secret, model="fake/plain", max_tokens=1))
     running.clock.advance(seconds=1800 + 61)
     assert dashboard.get(account, "/credit")["reserved_micro_usd"] == 0
@@ -152,7 +152,7 @@ def test_two_dashboards_at_once_leave_the_later_version(dashboard, account):
     start_line = threading.Barrier(6)
 
     def put(version):
-        start_line.wait(10)
+        start_line.wait(60)
         return give(dashboard, account, version * 100, version=version).status_code
 
     with ThreadPoolExecutor(6) as pool:

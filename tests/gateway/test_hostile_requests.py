@@ -139,7 +139,7 @@ class TestPlaces:
     def test_one_account_leaves_room_for_others(self, running, dashboard, account, secret):
         under_way = [start(running, {"secret": secret}, model="fake/silent") for _ in range(2)]
         for tag, _ in under_way:
-            assert running.provider.arrived[tag].wait(10)
+            assert running.provider.arrived[tag].wait(60)
         second_key = dashboard.new_key(account)["secret"]
         refused = running.chat(second_key)
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_at_once")

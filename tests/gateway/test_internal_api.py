@@ -144,6 +144,7 @@ def test_filters_of_the_request_log(running, dashboard, account, key):
 
 
 def test_overview(running, dashboard, account, key):
+    running.clock.pass_midnight()
     for model in ("fake/plain", "fake/plain", "fake/fails"):
         running.chat(key["secret"], model=model)
     soon = (running.clock() + timedelta(days=3)).isoformat()

@@ -47,6 +47,7 @@ def test_streams_under_way(running, dashboard):
     account = dashboard.new_account()
     key = dashboard.new_key(account)
     running.provider.expect("counted")
+    wait_until(lambda: figures(running)[1][("anuma_gateway_streams_open",)] == 0)  # those whom earlier tests left
     body = {"model": "fake/gated", "stream": True, "user": "counted", "messages": [{"role": "user", "content": "x"}]}
     headers = {"authorization": f"Bearer {key['secret']}"}
     with running.http.stream("POST", "/v1/chat/completions", json=body, headers=headers) as answer:
@@ -69,7 +70,7 @@ def test_what_anybody_can_make_up_is_no_figure_of_its_own(running):
 
 def test_deletions_that_are_not_finished(running, dashboard):
     account = dashboard.new_account()
-    assert figures(running)[1][("anuma_gateway_unfinished_deletions",)] == 0
+    wait_until(lambda: figures(running)[1][("anuma_gateway_unfinished_deletions",)] == 0)
     body = {"id": str(uuid4()), "scope": {"category": "request_content"}}
     assert dashboard.call("POST", account, "/deletions", body=body).status_code in (200, 202)
     wait_until(lambda: dashboard.get(account, f"/deletions/{body['id']}")["finished_at"])

@@ -175,7 +175,7 @@ def test_unknown_paths_and_methods(running):
 
 def test_garbage_instead_of_http(running):
     host, port = running.base_url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         assert connection.recv(64).startswith(b"HTTP/1.1 400")
     assert running.http.get("/healthz").status_code == 200

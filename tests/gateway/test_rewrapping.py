@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -16,14 +17,23 @@ from sqlalchemy import select
 
 from anuma_dash.embedded.gateway.contents import Vault
 from anuma_dash.embedded.gateway.encryption import KeyRing
+from anuma_dash.embedded.gateway.identifiers import utc_now
 from anuma_dash.embedded.gateway.rewrapping import rewrap
 from anuma_dash.embedded.gateway.settings import KeyEncryptionKey
 from anuma_dash.embedded.gateway.tables import data_keys
 from tests.gateway.conftest import wait_until
 from tests.gateway.test_processes import ROOT, Served, fill
+from tests.processes import READY_SECONDS
 
 NEW = KeyEncryptionKey(id="new", secret=SecretBytes(secrets.token_bytes(32)))
 ITEMS = 60
+IN_BATCHES = """
+import runpy, sys, types
+from anuma_dash.embedded.gateway import rewrapping
+rewrapping._BATCH, rewrapping.time = 20, types.SimpleNamespace(sleep=lambda seconds: sys.stdin.readline())
+sys.argv = ["gateway", "rewrap"]
+runpy.run_module("anuma_dash.embedded.gateway", run_name="__main__")
+"""
 
 
 def identifiers(gateway):
@@ -83,7 +93,7 @@ def run(environ, *command):
         env={"PATH": "/usr/bin:/bin"} | environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=READY_SECONDS,
     )
 
 
@@ -97,6 +107,7 @@ def test_rotation_under_load(tmp_path):
         key = served.dashboard.new_key(account)
         served.dashboard.switch_logging(account, True)
         fill(environ, account, UUID(key["id"]), ITEMS)
+        filled = utc_now()
         served.kill_9()
 
         environ["ANUMA_GATEWAY_KEK_FILES"] = two
@@ -112,9 +123,14 @@ def test_rotation_under_load(tmp_path):
         load.start()
         try:
             wait_until(lambda: len(answers) > 2)
+            with rewrapping(environ) as rewraps:
+                wait_until(lambda: 0 < wrapped_by(served, "one") < ITEMS)
+                during = len(answers)
+                wait_until(lambda: len(answers) > during + 2)
+                assert wrapped_by(served, "one"), "all of this was in the middle of it"
+                said, complaint = rewraps.communicate(timeout=READY_SECONDS)
+            assert (rewraps.returncode, "wrapped by two" in said) == (0, True), complaint
             during = len(answers)
-            ended = run(environ, "rewrap")
-            assert (ended.returncode, "wrapped by two" in ended.stdout) == (0, True), ended.stderr
             wait_until(lambda: len(answers) > during + 2)
         finally:
             done.set()
@@ -124,15 +140,35 @@ def test_rotation_under_load(tmp_path):
 
         environ["ANUMA_GATEWAY_KEK_FILES"] = two
         served.start()
-        rows = served.dashboard.requests(account, content="stored", limit=200)
-        assert len(rows) == ITEMS + len(answers)
-        for row in [*rows[:5], *rows[-5:]]:
+        counts = {row["category"]: row["count"] for row in served.dashboard.get(account, "/inventory")["rows"]}
+        assert counts["request_content"] == ITEMS + len(answers)
+        old = served.dashboard.requests(account, content="stored", to=filled.isoformat(), limit=200)
+        assert len(old) == ITEMS
+        for row in [*old[:5], *old[-5:], *served.dashboard.requests(account, content="stored", limit=5)]:
             assert served.dashboard.content(account, row["id"])["prompt"], "it opens under the new key alone"
+
+
+def rewrapping(environ):
+    """The command, which here goes on with the next batch only when its input is closed."""
+    return subprocess.Popen(
+        [sys.executable, "-c", IN_BATCHES],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin"} | environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wrapped_by(served, kek):
+    with closing(sqlite3.connect(served.instance / "gateway-keys.sqlite", timeout=60)) as keys:
+        return keys.execute("SELECT count(*) FROM data_keys WHERE kek_id = ?", (kek,)).fetchone()[0]
 
 
 def send(served, secret, answers, done):
     body = {"model": "anuma/echo", "messages": [{"role": "user", "content": "under load"}]}
-    while not done.is_set() and len(answers) < 100:
+    while not done.is_set():
         headers = {"authorization": f"Bearer {secret}"}
         answer = served.dashboard.http.post(f"{served.base_url}/v1/chat/completions", json=body, headers=headers)
         answers.append((answer.status_code, answer.headers["x-anuma-content-stored"]))

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.gateway.conftest import wait_until
+from tests.gateway.conftest import run_gateway, wait_until
 
 
 @pytest.fixture
@@ -21,18 +21,31 @@ def key(dashboard, account):
     return dashboard.new_key(account)
 
 
-@pytest.fixture
-def threads(running, monkeypatch):
-    """The names of the threads that wrote."""
+def threads_in(running, monkeypatch, name):
+    """The names of the threads that come to this method of the meter from now on."""
     names = []
-    write = running.gateway.meter._write
+    method = getattr(running.gateway.meter, name)
 
     def noted(*args):
         names.append(threading.current_thread().name)
-        return write(*args)
+        return method(*args)
 
-    monkeypatch.setattr(running.gateway.meter, "_write", noted)
+    monkeypatch.setattr(running.gateway.meter, name, noted)
     return names
+
+
+@pytest.fixture
+def threads(running, monkeypatch):
+    """The names of the threads that wrote."""
+    return threads_in(running, monkeypatch, "_write")
+
+
+@pytest.fixture
+def patient(provider, tmp_path, monkeypatch):
+    """A gateway on SQLite that waits for other writers as long as a busy machine may need."""
+    monkeypatch.setattr("anuma_dash.embedded.gateway.engines._BUSY_SECONDS", 60.0)
+    with run_gateway(tmp_path, provider, {}) as gateway:
+        yield gateway
 
 
 def by_the_loop(names):
@@ -56,43 +69,44 @@ def test_a_thread_writes_long_content(running, dashboard, account, key, threads)
 
 
 @pytest.mark.parametrize("store", ["main", "keys"])
-def test_others_are_answered_while_somebody_else_writes(running, dashboard, account, key, threads, store):
-    """A second process holds the database: the request waits in a thread, everybody else is served."""
-    file = getattr(running.gateway.stores, store).sqlite_file
-    if file is None:
-        return  # PostgreSQL's writers wait for rows, and in threads always
+def test_others_are_answered_while_somebody_else_writes(patient, monkeypatch, store):
+    """A second process holds the database: the request waits in a thread, everybody else is served.
+
+    On SQLite only: PostgreSQL's writers wait for rows, and in threads always.
+    """
+    dashboard, threads, answers = patient.dashboard, threads_in(patient, monkeypatch, "settle"), []
+    account = dashboard.new_account()
+    key = dashboard.new_key(account)
     dashboard.switch_logging(account, True)
-    answers = []
-    asking = threading.Thread(target=lambda: answers.append(running.chat(key["secret"]).status_code))
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+    asking = threading.Thread(target=lambda: answers.append(patient.chat(key["secret"]).status_code))
+    held = getattr(patient.gateway.stores, store)
+    with closing(sqlite3.connect(held.sqlite_file, timeout=60, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         asking.start()
-        if store == "main":
-            wait_until(lambda: threads)
-        assert running.http.get("/healthz").status_code == 200
-        models = running.http.get("/v1/models", headers={"authorization": f"Bearer {key['secret']}"})
+        wait_until(lambda: not by_the_loop(threads))
+        assert patient.http.get("/healthz").status_code == 200
+        models = patient.http.get("/v1/models", headers={"authorization": f"Bearer {key['secret']}"})
         assert models.status_code == 200
         assert answers == []
         other.execute("ROLLBACK")
-    asking.join(10)
+    asking.join(60)
     assert answers == [200]
     assert not by_the_loop(threads[-1:])
     assert len(dashboard.requests(account)) == 1
 
 
-def test_what_the_loop_writes_is_moved_into_the_file(running, account, key):
-    """Nobody else does: the loop's own connections leave it to whoever may wait for the disk."""
-    store = running.gateway.stores.main
-    if store.sqlite_file is None:
-        return
+def test_what_the_loop_writes_is_moved_into_the_file(served):
+    """Nobody else does: the loop's own connections leave it to whoever may wait for the disk. On SQLite only."""
+    store = served.gateway.stores.main
+    key = served.dashboard.new_key(served.dashboard.new_account())
     store._unmoved = 0
     store.checkpoint()
     log = store.sqlite_file.with_name(store.sqlite_file.name + "-wal")
     for _ in range(3):
-        running.chat(key["secret"])
+        served.chat(key["secret"])
     assert log.stat().st_size > 0
     before = store.sqlite_file.stat().st_mtime_ns
     store._unmoved = 10_000
-    running.chat(key["secret"])
+    served.chat(key["secret"])
     wait_until(lambda: store.sqlite_file.stat().st_mtime_ns > before)
     assert store._unmoved < 10

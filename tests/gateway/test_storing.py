@@ -39,7 +39,7 @@ class Stream:
         self.response = None
         self.thread = threading.Thread(target=self._read, args=(running.base_url, key["secret"], body))
         self.thread.start()
-        assert running.provider.arrived[self.tag].wait(10)
+        assert running.provider.arrived[self.tag].wait(60)
 
     def _read(self, base_url, secret, body):
         headers = {"authorization": f"Bearer {secret}"}

@@ -65,7 +65,7 @@ class CertifiedProvider:
         return self._tell()["logoutsHeard"]
 
     def _tell(self, **body: Any) -> Any:
-        return httpx.post(self._admin, json=body, trust_env=False, timeout=15).raise_for_status().json()
+        return httpx.post(self._admin, json=body, trust_env=False, timeout=60).raise_for_status().json()
 
 
 class Window:
@@ -73,7 +73,7 @@ class Window:
 
     def __init__(self, dashboard: str) -> None:
         self._dashboard = dashboard
-        self.http = httpx.Client(trust_env=False, timeout=15)
+        self.http = httpx.Client(trust_env=False, timeout=60)
         self.page = ""
         self._at = ""
 
@@ -118,4 +118,4 @@ def certified_provider(folder: Path, dashboard: str, back_channel: str) -> Itera
             yield provider
         finally:
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait(20)
+            process.wait(60)

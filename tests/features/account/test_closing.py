@@ -24,6 +24,7 @@ from anuma_dash.errors import Conflict, Invalid, NotAllowed
 from anuma_dash.gateway.schemas import Credit, CreditBody, NewKey
 from anuma_dash.identity import WORKER, Account, Membership, User
 from tests.features.account.shared import facts
+from tests.processes import wait_until
 
 NAME = "Northwind Labs"
 OVER = {"days": 14, "seconds": 1}
@@ -55,11 +56,12 @@ def closing(world):
 
 def finish(world):
     """Let the worker go on until the account is closed; the gateway deletes in its own time."""
-    for _ in range(200):
+
+    def closed():
         world.run_worker(seconds=1)
-        if closing(world).state == "closed":
-            return
-    raise AssertionError(f"still {closing(world).state}")
+        return closing(world).state == "closed"
+
+    wait_until(closed, "the account is closed")
 
 
 def step(world):

@@ -165,7 +165,7 @@ def test_pressing_twice_at_the_same_moment_deletes_once(world, three_stored):
     def press(_):
         tab = world.browser()
         tab.set_cookie(world.session_cookie, cookie)
-        together.wait(10)
+        together.wait(60)
         return tab.request("POST", "/deletions", data=data)
 
     with ThreadPoolExecutor(4) as tabs:

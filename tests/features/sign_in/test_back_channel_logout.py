@@ -234,7 +234,7 @@ class TestGoodToken:
         assert statuses == [400] * 60 + [429]
 
 
-def test_a_thousand_unknown_keys_are_a_few_requests_and_hinder_no_sign_in(journey, olive):
+def test_many_unknown_keys_are_a_few_requests_and_hinder_no_sign_in(journey, olive):
     journey.sign_in()
     before = journey.provider.asked["/jwks.json"]
     for number in range(50):

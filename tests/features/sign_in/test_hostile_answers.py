@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,12 +75,22 @@ def test_a_redirect_is_not_followed(journey, hostile, path):
 @pytest.mark.parametrize("path", [DISCOVERY, JWKS, TOKEN, USERINFO])
 def test_an_answer_in_drops_does_not_hold_a_thread(journey, hostile, path, monkeypatch):
     monkeypatch.setattr("anuma_dash.outbound.DEADLINE_SECONDS", 0.2)
-    drops = Raw(200, (b" " for _ in range(100)), pause=0.05)
-    hostile.behave(raw={path: drops}, **(NO_EMAIL if path == USERINFO else {}))
+    left, fallen = threading.Event(), threading.Event()
+
+    def drops():
+        for _ in range(1200):
+            if left.is_set():
+                return
+            yield b" "
+        fallen.set()
+
+    hostile.behave(raw={path: Raw(200, drops(), pause=0.05)}, **(NO_EMAIL if path == USERINFO else {}))
 
     down(journey, SILENT)
 
-    assert next(iter(drops.body), None) is not None, "every drop was waited for"
+    assert not fallen.is_set(), "every drop was waited for"
+    left.set()
+    assert hostile.asked[path] == 1
 
 
 class TestDescription:
@@ -159,7 +171,7 @@ class TestKeys:
 
     def test_the_allowance_comes_back_with_time(self, monkeypatch):
         times = iter([0.0, 1.0, 59.0, 60.5, 61.5, 62.0])
-        monkeypatch.setattr(documents.time, "monotonic", lambda: next(times))
+        monkeypatch.setattr(documents, "time", SimpleNamespace(monotonic=lambda: next(times)))
         allowance = documents.Allowance(2, 60)
 
         assert [allowance.take() for _ in range(6)] == [True, True, False, True, True, False]

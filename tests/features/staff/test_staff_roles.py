@@ -11,7 +11,7 @@ from sqlalchemy import update
 from anuma_dash.audit import SYSTEM_CHAIN, AuditEntry, verify
 from anuma_dash.cli import main
 from anuma_dash.domain.staff import give_staff_role, require_tenure, take_staff_role
-from anuma_dash.errors import Conflict, DashboardError, NotAllowed
+from anuma_dash.errors import DashboardError, NotAllowed
 from anuma_dash.identity import OPERATOR, Actor, StaffMember, StaffRole, User
 
 
@@ -140,7 +140,7 @@ def test_two_administrators_who_take_each_others_role_at_once_leave_one(world):
         try:
             take(world, actor, person, StaffRole.ADMINISTRATOR)
             outcomes.append("taken")
-        except (NotAllowed, Conflict) as error:
+        except Exception as error:  # whatever it is, the test shall name it
             outcomes.append(type(error).__name__)
 
     threads = [
