@@ -8,7 +8,7 @@ from anuma_dash.audit import AuditDetail
 from anuma_dash.domain.invitations import Invitation, InvitationMail
 from anuma_dash.errors import SignInRefused
 from anuma_dash.features.sign_in.oidc import Identity
-from anuma_dash.features.sign_in.service import entry, forget_under_13
+from anuma_dash.features.sign_in.sign_up import entry, forget_under_13
 from tests.features.people.steps import give_role, invite
 
 ADDRESS = "robin@invited.example"
