@@ -11,6 +11,9 @@ run: .venv/run.stamp assets
 # Three processes for two cores: each waits a third of its time for browsers, databases and other processes.
 TEST_PROCESSES ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
 
+# Whatever the machine's setting: without its compiled code each of some hundred processes compiles all of it anew.
+test coverage bench soak lighthouse: export PYTHONDONTWRITEBYTECODE :=
+
 test: .venv/test.stamp peers
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import locale
 import logging
 import os
+import signal
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -16,6 +20,7 @@ from hypothesis import settings as hypothesis_settings
 from joserfc.jwk import ECKey
 from playwright.sync_api import Browser as Chromium
 
+from anuma_dash.db import looking_only
 from anuma_dash.embedded.gateway.app import create_app as create_gateway
 from anuma_dash.embedded.gateway.environment import load_settings
 from anuma_dash.settings import publish_jwks
@@ -42,8 +47,20 @@ hypothesis_settings.load_profile("here")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long files first, so that at the end nobody waits for one of them; otherwise the order stays random."""
-    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("processes", "browser")))
+    """The long files first, so that at the end nobody waits for one of them; otherwise the order stays random.
+
+    Those that share the running product come before all: it stops as soon as a process has no more of them.
+    """
+
+    def turn(item: pytest.Item) -> int:
+        if item.path.parent.name == "e2e":
+            return 0
+        return 1 if any(item.get_closest_marker(name) for name in ("processes", "browser", "long")) else 2
+
+    turns: dict[Path, int] = {}
+    for item in items:
+        turns[item.path] = min(turns.get(item.path, 2), turn(item))
+    items.sort(key=lambda item: turns[item.path])
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +136,27 @@ def logging_as_before() -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def the_process_is_left_as_it_was() -> Iterator[None]:
+    """The next test, whichever it is, finds the process as this one did."""
+    before = what_tests_share()
+    yield
+    assert what_tests_share() == before, "the test changes what the next one finds"
+
+
+def what_tests_share() -> dict[str, Any]:
+    """What a test could change for all that follow it in the same process."""
+    return {
+        "environment": {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
+        "folder": Path.cwd(),
+        "signals": {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)},
+        "time zone": time.tzname,
+        "locale": locale.setlocale(locale.LC_ALL),
+        "import path": sys.path[:],
+        "looking only": looking_only.get(),
+    }
 
 
 @pytest.fixture

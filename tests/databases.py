@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 
+from anuma_dash.db import Database
 from anuma_dash.migrations import migrate
 
 POSTGRES_URL = os.environ.get("ANUMA_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
@@ -64,6 +69,47 @@ class Postgres:
     def close(self) -> None:
         """Let go of the database."""
         self._connection.close()
+
+
+class Lent:
+    """A `Database` for one test after another: what its engine has compiled, and open on PostgreSQL, serves the next.
+
+    Each test gets an engine of its own before the shared one, so that what it listens to ends with it.
+    """
+
+    _resting: ClassVar[dict[str, list[Lent]]] = defaultdict(list)
+
+    def __init__(self, url: str) -> None:
+        self._shared = Database(url)
+        self._kind = _kind(url)
+        self._file: str | None = None
+        if self._shared.sqlite:
+            event.listen(self._shared.engine, "do_connect", self._to_the_file_of_the_test)
+
+    @classmethod
+    def to_a_test(cls, url: str) -> Lent:
+        """One that nobody else has, at this URL."""
+        resting = cls._resting[_kind(url)]
+        lent = resting.pop() if resting else cls(url)
+        lent._file = make_url(url).database
+        lent.database = copy(lent._shared)
+        lent.database.engine = lent._shared.engine.execution_options()
+        lent.database.engine.url = lent._shared.engine.url.set(database=lent._file)
+        return lent
+
+    def give_back(self) -> None:
+        """The test has ended."""
+        engine = self._shared.engine
+        if self._shared.sqlite or engine.pool.checkedout():  # type: ignore[attr-defined]
+            engine.dispose()
+        self._resting[self._kind].append(self)
+
+    def _to_the_file_of_the_test(self, _dialect: Any, _record: Any, arguments: list[Any], _named: Any) -> None:
+        arguments[0] = self._file
+
+
+def _kind(url: str) -> str:
+    return "sqlite" if url.startswith("sqlite") else url
 
 
 def postgres_missing() -> str | None:

@@ -17,6 +17,7 @@ def lab():
 
 
 # What these two start is tested elsewhere (faults/test_overload.py, deploy/test_running.py), and takes long to start.
+pytestmark = pytest.mark.long
 QUICK = [module for module in bench.BENCHMARKS if module not in (overload, workers)]
 
 

@@ -27,7 +27,7 @@ from anuma_dash.web.sessions import BrowserSession, keep_draft
 from tests.browser import Browser
 from tests.probes import add_probe
 from tests.servers import serve
-from tests.world import BYTECODE
+from tests.world import CODE
 
 OLD_SESSION, NEW_SESSION = "session-7c1d0f43a9e25b8816f2d94c0b3ea571", "session-fe02b7a9c4d15836f0a7be21d9c4583b"
 OLD_FORMS, NEW_FORMS = "forms-e1947ab05d3c62f8097b1ed4c85af230", "forms-09fa4bd2c6e7135a8b0c4d92e6f7a135"
@@ -51,7 +51,7 @@ class Deployment:
         """Restart with changes to the environment."""
         self.environ |= changes
         app = create_app(Settings.from_environment(self.environ))
-        app.jinja_env.bytecode_cache = BYTECODE
+        app.jinja_env.bytecode_cache = CODE
         self.started.append(app)
         return app
 

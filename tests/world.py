@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import httpx
@@ -18,9 +18,9 @@ from jinja2.bccache import Bucket
 from joserfc.jwk import ECKey
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
+from werkzeug.routing import Rule
 
 from anuma_dash import create_app, features
-from anuma_dash.db import Database
 from anuma_dash.gateway.client import Gateway
 from anuma_dash.identity import WORKER, User
 from anuma_dash.settings import Provider, Settings, VaultKey
@@ -28,6 +28,7 @@ from anuma_dash.web.sessions import BrowserSession, Device, start_session
 from anuma_dash.web.state import Services
 from anuma_dash.workflows import run_due
 from tests.browser import Browser
+from tests.databases import Lent
 from tests.factories import ELSEWHERE, NORTHWIND, Person, make_cast, mark_known
 from tests.mailserver import MailboxOfTests
 
@@ -67,21 +68,33 @@ class GatewayServer:
         self.public.close()
 
 
-class SharedBytecode(BytecodeCache):
+class SharedCode(BytecodeCache):
     """Templates are compiled once in a test run, not once for each application."""
 
     def __init__(self) -> None:
-        self._code: dict[str, bytes] = {}
+        self._code: dict[tuple[str, str], Any] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self._code:
-            bucket.bytecode_from_string(self._code[bucket.key])
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        self._code[bucket.key] = bucket.bytecode_to_string()
+        self._code[bucket.key, bucket.checksum] = bucket.code
 
 
-BYTECODE = SharedBytecode()
+class SharedRule(Rule):
+    """A route whose builder of addresses is compiled once in a test run: for each application it is the same code."""
+
+    _builders: ClassVar[dict[Any, Any]] = {}
+
+    def _compile_builder(self, append_unknown: bool = True) -> Any:
+        key = (self.rule, tuple(self._trace), repr(self.defaults), append_unknown)
+        if key not in self._builders:
+            self._builders[key] = super()._compile_builder(append_unknown)
+        return self._builders[key]
+
+
+CODE = SharedCode()
+Flask.url_rule_class = SharedRule
 
 
 def make_settings(database_url: str, server: GatewayServer, instance: Path, **more: Any) -> Settings:
@@ -120,7 +133,8 @@ class World:
         self.clock = clock
         self.server = server
         self.settings = settings
-        self.db = Database(settings.database_url)
+        self._lent = Lent.to_a_test(settings.database_url)
+        self.db = self._lent.database
         self.app = self.new_app()
         self.people: dict[str, Person] = {}
 
@@ -163,7 +177,7 @@ class World:
         """Another web process over the same database, with changes to the settings."""
         settings = self.settings.model_copy(update=changes)
         app = create_app(services=Services(settings, self.db, self.server.client, self.clock))
-        app.jinja_env.bytecode_cache = BYTECODE
+        app.jinja_env.bytecode_cache = CODE
         return app
 
     def restart(self, **changes: Any) -> None:
@@ -258,4 +272,4 @@ class World:
     def close(self) -> None:
         """Let go of everything."""
         self.mend_gateway()
-        self.db.dispose()
+        self._lent.give_back()

@@ -15,9 +15,9 @@ expect.set_options(timeout=30_000)
 BUDGET_SECONDS = "5"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Everything, started by the command that `make run` uses."""
+    """Everything, started by the command that `make run` uses, for as long as one test here follows another."""
     find_chromium()
     with stack(tmp_path_factory.mktemp("product"), ANUMA_GATEWAY_BUDGET_SECONDS=BUDGET_SECONDS) as found:
         found.start_everything()

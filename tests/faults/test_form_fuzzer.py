@@ -23,6 +23,7 @@ from tests.hygiene import check_page, nonce_of
 from tests.page import Document
 from tests.test_every_route import every_route
 
+pytestmark = pytest.mark.long
 EXAMPLES = int(os.environ.get("ANUMA_FUZZ_EXAMPLES", "20"))
 FUZZ = settings(
     max_examples=EXAMPLES,

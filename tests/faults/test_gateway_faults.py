@@ -17,6 +17,7 @@ from tests.faulty import FAULTS
 from tests.page import Document
 from tests.test_every_route import HTMX, MOST_GATEWAY_CALLS, every_route, gateway_calls, writes
 
+pytestmark = pytest.mark.long
 SHORT_BUDGET_SECONDS = 0.1
 SAYS_WHAT_IS_MISSING = re.compile(
     r"gateway does not answer|not of the agreed shape|answer is too large|cannot answer right now|without saying why|"

@@ -38,6 +38,7 @@ from tests.faults.proxy import DOWN, FINE, Fault, Proxy, Way
 from tests.features.data_controls.steps import make_key, switch
 from tests.world import World
 
+pytestmark = pytest.mark.long
 EXAMPLES = int(os.environ.get("ANUMA_PARTITION_EXAMPLES", "200"))
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
 T = TypeVar("T")
