@@ -269,7 +269,7 @@ def _people(tx: Session, account_id: UUID, *, owners: bool) -> list[User]:
     query = (
         select(User)
         .join(Membership, Membership.user_id == User.id)
-        .where(Membership.account_id == account_id, role if owners else ~role)
+        .where(Membership.account_id == account_id, Membership.on_hold_since.is_(None), role if owners else ~role)
     )
     return list(tx.scalars(query.order_by(User.id)))
 

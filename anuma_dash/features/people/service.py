@@ -183,4 +183,5 @@ def _with_role(tx: Session, account_id: UUID, role: Role) -> Sequence[User]:
         select(User)
         .join(Membership, Membership.user_id == User.id)
         .where(Membership.account_id == account_id, Membership.role == role.value)
+        .where(Membership.on_hold_since.is_(None))
     ).all()

@@ -110,9 +110,9 @@ def test_every_link_opens_and_every_form_is_taken(world, state, name):
     forms = {(one.action, one.fields): one for path, document in found.items() for one in offers(path, document)}
     assert len(forms) > 10
     for one in sorted(forms.values(), key=lambda one: LAST.index(one.action) if one.action in LAST else -1):
-        browser = world.browser(person).visit(one.page)
+        browser = world.browser(person).visit("/profile")
         data = {"csrf_token": browser.csrf_token()}
-        for field, value in as_it_stands_now(browser, one).fields:
+        for field, value in as_it_stands_now(browser.visit(one.page), one).fields:
             data.setdefault(field, []).append(value)
         answer = browser.request("POST", one.action, data=data)
         refused = answer.status_code in (400, 403, 404, 500) or (
@@ -124,7 +124,8 @@ def test_every_link_opens_and_every_form_is_taken(world, state, name):
 
 
 def test_a_suspended_account_lets_nobody_of_support_in_and_says_so(world, browse):
-    asked, granted = ask(world), let_in(world)
+    asked = ask(world)
+    let_in(world)
     halt_ines = staff(world, "ines")
     reason = "Payment with a card that its holder reports as stolen."
     suspend_account(world.services.context, halt_ines, world.northwind, reason=reason, contest="a@anuma.example")
@@ -135,8 +136,8 @@ def test_a_suspended_account_lets_nobody_of_support_in_and_says_so(world, browse
     assert not page.offers("Let them in: Sam Ruiz")
     page.visit(f"/support-access/requests/{asked.id}")
     assert not page.offers("Let them in")
-    assert page.visit(f"/support-access/requests/{asked.id}/approval").status == 409
     form = {"csrf_token": page.csrf_token(), "hours": "2"}
+    assert page.visit(f"/support-access/requests/{asked.id}/approval").status == 409
     refused = page.request("POST", f"/support-access/requests/{asked.id}/approval", data=form)
     assert (refused.status_code, "nobody looks into it" in refused.text) == (409, True)
     assert page.request("POST", "/support-access", data=form).status_code == 409
@@ -145,4 +146,3 @@ def test_a_suspended_account_lets_nobody_of_support_in_and_says_so(world, browse
     assert "You declined." in page.text
     page.submit("Revoke the access of everybody of support")
     assert "Revoked." in page.text
-    assert granted.id
