@@ -19,7 +19,8 @@ from uuid import UUID
 
 from anuma_dash import create_app, features
 from anuma_dash.db import Database, new_id
-from anuma_dash.features.activity.export import advance_export, list_exports, read_export, request_export
+from anuma_dash.features.activity.export import list_exports, read_export, request_export
+from anuma_dash.features.activity.export_making import advance_export
 from anuma_dash.gateway.client import Gateway
 from anuma_dash.identity import Actor, Role, User
 from anuma_dash.migrations import migrate

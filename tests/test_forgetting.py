@@ -14,7 +14,8 @@ from anuma_dash.domain.data_register import EXPORTS_KEPT, SESSIONS_KEPT, SETTLED
 from anuma_dash.domain.invitations import Invitation, InvitationMail
 from anuma_dash.domain.owner_recovery import UNAPPROVED_LIFETIME, OwnerRecovery, ask_recovery
 from anuma_dash.domain.support import SupportGrant
-from anuma_dash.features.activity.export import make_exports_due, request_export
+from anuma_dash.features.activity.export import request_export
+from anuma_dash.features.activity.export_making import make_exports_due
 from anuma_dash.features.activity.models import ActivityExport
 from anuma_dash.features.people.invitations import invite, revoke_invitation
 from anuma_dash.features.sign_in.models import ConfirmationCode, SignInAttempt
