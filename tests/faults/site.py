@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urljoin
 from uuid import UUID
@@ -39,9 +39,13 @@ class Site:
     settings: Settings
     context: Context
     browser: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=SECONDS))
+    browsers: list[httpx.Client] = field(default_factory=list)
     running: dict[str, Process] = field(default_factory=dict)
     page: Document | None = None
     olive: Actor = OPERATOR
+
+    def __post_init__(self) -> None:
+        self.browsers.append(self.browser)
 
     @property
     def account_id(self) -> UUID:
@@ -59,6 +63,10 @@ class Site:
         for name in names:
             if name not in self.running or self.running[name].popen.poll() is not None:
                 self.running[name] = starters[name]()
+
+    def with_browser(self) -> Site:
+        """The same installation, and another browser in front of it."""
+        return replace(self, browser=httpx.Client(trust_env=False, timeout=SECONDS), page=None)
 
     def sign_in(self) -> None:
         """Olive, her account, and a session that has just begun."""
@@ -88,7 +96,8 @@ class Site:
         return self._keep(answer)
 
     def _keep(self, answer: httpx.Response) -> httpx.Response:
-        self.page = Document(answer.text)
+        if answer.headers["Content-Type"].startswith("text/html"):
+            self.page = Document(answer.text)
         return answer
 
     @property
@@ -96,6 +105,11 @@ class Site:
         """The words of the page that is open."""
         assert self.page is not None
         return self.page.text
+
+    def table(self, caption: str) -> list[dict[str, str]]:
+        """The rows of a table of the page that is open."""
+        assert self.page is not None
+        return self.page.table(caption)
 
     def chat(self, secret: str, text: str = "hello") -> httpx.Response:
         """One API request of a customer, past the proxy."""
@@ -150,10 +164,11 @@ def site(folder: Path, **environment: str) -> Iterator[Site]:
         migrate(settings.database_url)
         direct = settings.model_copy(update={"gateway_url": found.gateway, "gateway_budget_seconds": 15.0})
         gateway = Gateway.from_settings(direct)
-        made = Site(found, proxy, settings, Context(Database(settings.database_url), gateway))
+        made = Site(found, proxy, settings, Context(Database(settings.database_url), gateway, settings=settings))
         try:
             yield made
         finally:
-            made.browser.close()
+            for browser in made.browsers:
+                browser.close()
             gateway.close()
             made.context.db.dispose()

@@ -9,24 +9,21 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import httpx
-import psutil
 import pytest
 
 from anuma_dash.db import new_id
 from anuma_dash.domain.controls import CONTROLS, request_control
 from anuma_dash.domain.disclosures import current_disclosure
 from anuma_dash.gateway import schemas
-from tests.faults.proxy import FINE, Fault, Way
+from tests.faults.killing import MOST, Killer, Point, act, broken_by
 from tests.faults.site import Site, site
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("kills")]
 SEEDS = int(os.environ.get("ANUMA_KILL_SEEDS", "3"))
 VICTIMS = ("worker", "web", "gateway")
-MOST_BYTES = {"requests": 1600, "answers": 1200}
+BYTES: tuple[Point, ...] = ("requests", "answers")
 REQUESTS = 5
 
 
@@ -51,62 +48,10 @@ def test_each_effect_happens_once_whoever_is_killed(running: Site, seed: int) ->
     for story in stories:
         killer = None
         if story in broken:
-            way = dice.choice(("requests", "answers"))
-            killer = Killer(running, broken[story], way, dice.randrange(1, MOST_BYTES[way]))
+            point = dice.choice(BYTES)
+            killer = Killer(running, broken[story], point, dice.randrange(1, MOST[point]))
         story(running, killer)
     assert running.audit_holds()
-
-
-class Killer:
-    """Kills its victim when so many bytes have passed between dashboard and gateway, or at the end if fewer do."""
-
-    def __init__(self, running: Site, victim: str, way: str, after_bytes: int) -> None:
-        self._site = running
-        self._victim = victim
-        self._fault = Fault(**{way: Way(cut_after=after_bytes)})
-        self._once = threading.Lock()
-        self._struck = False
-
-    def __str__(self) -> str:
-        return f"{self._victim} is killed at {self._fault}"
-
-    @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Within this the kill happens; afterwards everything runs again."""
-        process = self._site.running[self._victim]
-        self._site.proxy.on_cut = self._strike
-        self._site.proxy.fault = self._fault
-        try:
-            yield
-        finally:
-            self._site.proxy.on_cut = None
-            self._site.proxy.fault = FINE
-            self._strike()
-            process.popen.wait(10)  # else it would still count as running
-            self._site.start("gateway", "web", "worker")
-
-    def _strike(self) -> None:
-        with self._once:
-            if self._struck:
-                return
-            self._struck = True
-            process = psutil.Process(self._site.running[self._victim].popen.pid)
-            # Of the web those that it forked do the work; it must not get the chance to fork others.
-            for one in (process, *process.children(recursive=True)):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    one.kill()
-
-
-def broken_by(killer: Killer | None) -> contextlib.AbstractContextManager[None]:
-    return killer.at_work() if killer else contextlib.nullcontext()
-
-
-def act(deed: Callable[[], httpx.Response]) -> httpx.Response | None:
-    """What the browser got, if anybody answered."""
-    try:
-        return deed()
-    except httpx.HTTPError:
-        return None
 
 
 def switching_off(running: Site, killer: Killer | None) -> None:
