@@ -19,7 +19,7 @@ from anuma_dash.domain.accounts import create_account
 from anuma_dash.domain.invitations import forget_address, is_invited
 from anuma_dash.domain.notices import NOTICES
 from anuma_dash.domain.staff import begin_development_staff
-from anuma_dash.errors import Conflict, Invalid, SignInRefused
+from anuma_dash.errors import Conflict, Invalid, PersonSuspended, SignInRefused
 from anuma_dash.features.sign_in.id_tokens import Trip
 from anuma_dash.features.sign_in.models import Purpose, SignInAttempt
 from anuma_dash.features.sign_in.new_devices import is_new_device, write_of_new_device
@@ -97,7 +97,7 @@ def _hash(token: str) -> str:
 
 
 def find_person(tx: Session, identity: Identity) -> User | None:
-    """The person with this identity, by issuer and subject alone. Raises `SignInRefused` if they are suspended."""
+    """The person with this identity, by issuer and subject alone. Raises `PersonSuspended`."""
     row = tx.scalar(
         select(SignInIdentity).where(
             SignInIdentity.issuer == identity.issuer, SignInIdentity.subject == identity.subject
@@ -107,7 +107,7 @@ def find_person(tx: Session, identity: Identity) -> User | None:
         return None
     user = tx.get_one(User, row.user_id)
     if user.status != "active":
-        raise SignInRefused("This user is suspended. Write to us if you think that is wrong.")
+        raise PersonSuspended("This user is suspended. Write to us if you think that is wrong.")
     return user
 
 
