@@ -6,11 +6,11 @@ from playwright.sync_api import Page, expect
 
 MOST_TABS = 80
 LONGEST_NAME = 80
-FOCUSED = """() => {
+FOCUSED = r"""() => {
   const e = document.activeElement;
   const name = e.getAttribute("aria-label") || (e.labels && e.labels[0] ? e.labels[0].innerText : e.innerText) || "";
   const style = getComputedStyle(e);
-  return [name.trim(), style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0];
+  return [name.trim().replace(/\s+/g, " "), style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0];
 }"""
 
 

@@ -3,7 +3,7 @@
 Lighthouse opens each address in a tab of the very Chromium in which a person has signed in and used everything
 (`tour.py`), then staff and a guest, one after the other: it sees each page as they do. Nothing leaves this machine.
 A page that cannot be looked at, or a leg of the tour that breaks off, costs none of the others: it stands in the
-report by name. `--tries 1 --report FILE` is a quick look at whether every page can be looked at.
+report by name. `--tries 1 --report FILE` is a quick look at whether every page can be looked at, `--leg NAME` at some.
 """
 
 from __future__ import annotations
@@ -159,10 +159,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Lighthouse on every page of the tour.")
     parser.add_argument("--tries", type=int, default=TRIES, help="how often a slow page is looked at, at most")
     parser.add_argument("--report", type=Path, default=ROOT / "docs" / "lighthouse.md")
+    parser.add_argument("--leg", choices=[leg.name for leg in tour.LEGS], help="this leg of the tour alone")
     asked = parser.parse_args()
+    legs = [leg for leg in tour.LEGS if asked.leg in (None, leg.name)]
     run, began = Run(asked.tries), time.monotonic()
     try:
-        _look_at_everything(run)
+        _look_along_all(legs, run)
     except Exception as error:  # whatever it was: what is known so far is written down
         run.note("the run", error)
     finally:
@@ -171,7 +173,7 @@ def main() -> int:
     return 0 if run.passes else 1
 
 
-def _look_at_everything(run: Run) -> None:
+def _look_along_all(legs: list[Leg], run: Run) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         # Lighthouse takes its time over each page; the tour's sign-in has to stay fresh meanwhile.
@@ -181,7 +183,7 @@ def _look_at_everything(run: Run) -> None:
         product.start_everything()
         lighthouse = Lighthouse(port)
         try:
-            for leg in tour.LEGS:
+            for leg in legs:
                 context.clear_cookies()
                 _look_along(leg, context.new_page(), product, lighthouse, run)
         finally:
@@ -210,6 +212,8 @@ def _look_at(stop: Stop, page: Page, lighthouse: Lighthouse, run: Run) -> None:
     except Exception as error:
         run.note(stop.name, error)
         return
+    finally:
+        page.bring_to_front()  # a tab behind another is asked for no passkey
     print(_row(result), *(f"    {finding}" for finding in result.findings), sep="\n", flush=True)
     run.results.append(result)
 

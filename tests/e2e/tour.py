@@ -18,7 +18,7 @@ LEGS = (WORK, PEOPLE, STAFF)
 LEFT_OUT = {
     "/sign-in/<slug>": "leads to the provider",
     "/sign-in/<slug>/callback": "leads back from the provider; what it refuses is the stop suspended-person",
-    "/sign-in-methods/providers/<uuid:identity_id>/removal": "takes a second provider, and the stack has one; told in features/sign_in_methods",
+    "/sign-in-methods/providers/<uuid:identity_id>/removal": "takes a second provider: features/sign_in_methods",
     "/sessions/<uuid:session_id>": "a row for htmx; without it, leads to the list",
     "/healthz": "for machines",
     "/readyz": "for machines",

@@ -97,6 +97,7 @@ def _support(page: Page, at: str, customer: str) -> Iterator[Stop]:
     yield from addresses(at, {"staff": "/staff", "staff-accounts": "/staff/accounts"})
     yield Stop("staff-search-nothing", lambda shown: _find(shown, at, "Nobody of this name", "No account found"))
     yield Stop("staff-search", lambda shown: _find(shown, at, customer, customer))
+    _find(page, at, customer, customer)
     account = path_of(page, "#found tbody a")
     yield from addresses(at, {"staff-request": f"{account}/request", "staff-recovery": f"{account}/recovery"})
     fill_in(page, at + account + "/request", "Ask for access", WORDS)
