@@ -5,9 +5,10 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 MOST_TABS = 80
-LONGEST_NAME = 80
+LONGEST_NAME = 200
 FOCUSED = r"""() => {
   const e = document.activeElement;
+  if (e === document.body) return ["", false];
   const name = e.getAttribute("aria-label") || (e.labels && e.labels[0] ? e.labels[0].innerText : e.innerText) || "";
   const style = getComputedStyle(e);
   return [name.trim().replace(/\s+/g, " "), style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0];

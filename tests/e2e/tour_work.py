@@ -128,12 +128,12 @@ def _open_menu(page: Page, at: str) -> None:
 def _sign_in_methods(page: Page, product: Stack) -> Iterator[Stop]:
     at = product.dashboard
     yield from addresses(at, {"sign-in-methods-first": "/sign-in-methods"})
+    yield from addresses(at, {"passkey-new": "/sign-in-methods/passkeys/new"})
     with a_passkey_device(page):
-        yield from addresses(at, {"passkey-new": "/sign-in-methods/passkeys/new"})
         page.goto(f"{at}/sign-in-methods/passkeys/new")
         page.get_by_label("Name").fill("Laptop")
         page.get_by_role("button", name="Continue").click()
-        expect(page.get_by_text("The passkey “Laptop” is added.")).to_be_visible()
+        expect(page.get_by_text("The passkey “Laptop” is added.")).to_be_visible(timeout=15_000)
     # No device answers any more: what the browser is asked for stays as it is.
     page.get_by_role("link", name="Add a passkey").click()
     page.get_by_label("Name").fill("Phone")
