@@ -69,5 +69,9 @@ class SignInRefused(DashboardError):
     """The identity provider's answer cannot be trusted, or the person may not sign in. Safe to show."""
 
 
+class PersonSuspended(SignInRefused):
+    """The person is who they say, and is suspended: trying again does not help them."""
+
+
 class PasskeyRefused(DashboardError):
     """The browser's answer to a passkey ceremony cannot be trusted. Safe to show."""

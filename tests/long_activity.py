@@ -10,7 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from anuma_dash.audit import AuditEntry, AuditHead, Event, canonical, link_hash
+from anuma_dash.audit import AuditEntry, AuditHead, Event
+from anuma_dash.audit.chain import canonical, link_hash
 from anuma_dash.db import Database, new_id
 
 AT_ONCE = 50_000

@@ -19,6 +19,10 @@ ACTOR_KINDS = {
     "anonymous": "somebody who was not signed in",
 }
 """Who acted, where nothing else may be said of them."""
+NOT_FOLLOWED = frozenset({"granted_by"})
+"""Kinds by which nobody would look for entries: who let support in stands in the entry about that."""
+OBJECT_KINDS = {"intent": "request for a key", "granted_by": "person who let support in"}
+"""Kinds whose name in the log is not their name for people; the others are called what they are."""
 NAMELESS = {"worker": "Anuma", "operator": "Operator", "anonymous": "Somebody not signed in", "staff": "Staff"}
 
 
@@ -78,7 +82,7 @@ def plain(value: object) -> str:
 
 def object_kind(kind: str) -> str:
     """What kind of thing an entry is about, as words."""
-    return kind.replace("_", " ")
+    return OBJECT_KINDS.get(kind, kind.replace("_", " "))
 
 
 def narrower(kind: str) -> str:

@@ -25,6 +25,7 @@ from anuma_dash.errors import (
     Invalid,
     NotAllowed,
     NotFound,
+    PersonSuspended,
     SignInRefused,
     SupportSessionOver,
 )
@@ -44,6 +45,7 @@ ANSWERS: dict[type[DashboardError], tuple[int, str, str]] = {
     Forged: (403, "This form was not accepted", ""),
     Invalid: (422, "Something is missing or wrong", "Go back and check what you entered; nothing was changed."),
     Conflict: (409, "This has changed in the meantime", "Reload the page to see how it stands now."),
+    PersonSuspended: (403, "You could not be signed in", ""),
     SignInRefused: (403, "You could not be signed in", "Nothing was stored. Try again from the sign-in page."),
     GatewayRefused: (502, "The gateway refused", "Nothing else was changed. Try again, or ask support."),
     GatewayUnavailable: (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -22,6 +25,18 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with stack(tmp_path_factory.mktemp("product"), ANUMA_GATEWAY_BUDGET_SECONDS=BUDGET_SECONDS) as found:
         found.start_everything()
         yield found
+
+
+@pytest.fixture
+def go_stale(product: Stack) -> Callable[[], None]:
+    """Let every confirmation be an hour old: the time of real processes cannot be moved."""
+    path = Path(product.environment["ANUMA_INSTANCE"]) / "dashboard.sqlite"
+
+    def age() -> None:
+        with closing(sqlite3.connect(path, timeout=10)) as connection, connection:
+            connection.execute("UPDATE sessions SET authenticated_at = datetime(authenticated_at, '-1 hour')")
+
+    return age
 
 
 @pytest.fixture

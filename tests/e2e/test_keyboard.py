@@ -6,28 +6,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e import main_job
+from tests.e2e.keyboard import reach
 from tests.processes import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
-MOST_TABS = 80
-LONGEST_NAME = 80
-FOCUSED = """() => {
-  const e = document.activeElement;
-  const name = e.getAttribute("aria-label") || (e.labels && e.labels[0] ? e.labels[0].innerText : e.innerText) || "";
-  const style = getComputedStyle(e);
-  return [name.trim(), style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0];
-}"""
-
-
-def reach(page: Page, name: str) -> None:
-    """Press Tab until the focus is on what bears this name; it must be visible there."""
-    for _ in range(MOST_TABS):
-        page.keyboard.press("Tab")
-        found, visible = page.evaluate(FOCUSED)
-        if name in found and len(found) < LONGEST_NAME:
-            assert visible, f"{name} has the focus, and nothing shows it"
-            return
-    raise AssertionError(f"{name} cannot be reached by Tab on {page.url}")
 
 
 def test_prompt_logging_by_keyboard_alone(product: Stack, page: Page) -> None:

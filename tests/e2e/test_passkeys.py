@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -37,18 +34,6 @@ def plug_in(devices: CDPSession, *, verifies: bool = True) -> str:
         "automaticPresenceSimulation": True,
     }
     return str(devices.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"])
-
-
-@pytest.fixture
-def go_stale(product: Stack) -> Callable[[], None]:
-    """Let every confirmation be an hour old: the time of real processes cannot be moved."""
-    path = Path(product.environment["ANUMA_INSTANCE"]) / "dashboard.sqlite"
-
-    def age() -> None:
-        with closing(sqlite3.connect(path, timeout=10)) as connection, connection:
-            connection.execute("UPDATE sessions SET authenticated_at = datetime(authenticated_at, '-1 hour')")
-
-    return age
 
 
 def add_passkey(page: Page, at: str, name: str) -> None:

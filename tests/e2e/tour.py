@@ -1,222 +1,38 @@
-"""Every page of the site with something on it, for those who look at all of them: axe, widths, pictures."""
+"""Every page of the site with something on it, for those who look at all of them: axe, widths, pictures, Lighthouse."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from urllib.parse import urlsplit
 
-import openai
-import psutil
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
-from tests.e2e import main_job
-from tests.e2e.stops import Stop, addresses, path_of
-from tests.e2e.tour_people import people
-from tests.e2e.tour_staff import staff, support_access
+from tests.e2e.stops import Stop
+from tests.e2e.tour_people import PEOPLE
+from tests.e2e.tour_staff import STAFF
+from tests.e2e.tour_work import WORK
 from tests.processes import Stack
 
 WIDTHS = (1280, 390)
 THEMES = ("light", "dark")
-NAME = "Robin Abara"
-ADDRESS = "robin@elsewhere.example"
+LEGS = (WORK, PEOPLE, STAFF)
+LEFT_OUT = {
+    "/sign-in/<slug>": "leads to the provider",
+    "/sign-in/<slug>/callback": "leads back from the provider; what it refuses is the stop suspended-person",
+    "/sign-in-methods/providers/<uuid:identity_id>/removal": "takes a second provider: features/sign_in_methods",
+    "/sessions/<uuid:session_id>": "a row for htmx; without it, leads to the list",
+    "/healthz": "for machines",
+    "/readyz": "for machines",
+    "/metrics": "for machines",
+    "/robots.txt": "for machines",
+    "/.well-known/change-password": "leads to the sign-in methods",
+    "/.well-known/security.txt": "a text file",
+    "/static/<path:filename>": "files",
+}
+"""Routes that are no page to look at on the tour, and why."""
 
 
-def stops(page: Page, product: Stack, person: str = "Ada Moreau") -> Iterator[Stop]:
-    """Let somebody use everything once, and stop wherever there is something to look at."""
-    at = product.dashboard
-    yield from _before_sign_in(page, product)
-    main_job.sign_in(page, at, person)
-    yield from addresses(
-        at,
-        {
-            "overview-first-day": "/",
-            "keys-empty": "/keys",
-            "requests-empty": "/requests",
-            "activity-first": "/activity",
-        },
-    )
-    yield from _sign_in_methods(page, product)
-    secret = main_job.make_key(page, "web")
-    yield Stop("key-created", lambda _: None)
-    old = main_job.make_key(page, "old laptop")
-    with openai.OpenAI(base_url=f"{product.gateway}/v1", api_key=secret, max_retries=0) as client:
-        for number in range(3):
-            main_job.call(client, f"A question before, number {number}", stream=number == 1)
-        main_job.switch_on(page)
-        main_job.call(client, "A question to be deleted")
-        deletion = main_job.delete_stored(page)
-        for number in range(4):
-            main_job.call(client, f"A stored question, number {number}")
-    with openai.OpenAI(base_url=f"{product.gateway}/v1", api_key=old, max_retries=0) as client:
-        main_job.call(client, "Hello from the old laptop")
-    yield from addresses(at, {"deletion": deletion, **_after_a_day(page, at)})
-    yield from people(page, product, person)
-    yield from addresses(at, {"profile": "/profile", "your-data": "/your-data"})
-    yield from _closing_and_not(page, at)
-    yield Stop("menu", lambda shown: _open_menu(shown, at))
-    yield from addresses(at, {"not-found": "/no-such-page", "reauthentication": "/sign-in/reauthentication"})
-    yield from support_access(page, at)
-    yield from _off_with_something_stored(page, at)
-    yield from _without_the_gateway(page, product)
-    yield from staff(page, at, person)
-
-
-def _before_sign_in(page: Page, product: Stack) -> Iterator[Stop]:
-    at = product.dashboard
-    yield from addresses(at, {"sign-in": "/sign-in", "waiting": "/waiting", "under-13": "/under-13"})
-    yield from addresses(at, {"signed-out": "/signed-out?provider=sandbox"})
-    page.goto(f"{at}/sign-in")
-    page.get_by_role("button", name="Continue with Sandbox").click()
-    page.wait_for_url(f"{product.sandbox}/**")
-    yield Stop("sandbox", lambda _: None)
-    page.get_by_role("textbox", name="Name").fill(NAME)
-    page.get_by_role("textbox", name="E-mail").fill(ADDRESS)
-    page.get_by_role("textbox", name="E-mail").press("Enter")
-    page.wait_for_url(f"{at}/welcome")
-    yield Stop("welcome", lambda _: None)
-
-
-def _after_a_day(page: Page, at: str) -> dict[str, str]:
-    pages = {
-        "overview": "/",
-        "keys": "/keys",
-        "keys-new": "/keys/new",
-        "requests": "/requests",
-        "activity": "/activity",
-    }
-    page.goto(f"{at}/keys")
-    pages["key"] = path_of(page, "#key-list tbody tr:first-child th a")
-    pages["key-revocation"] = pages["key"] + "/revocation"
-    page.goto(f"{at}/requests")
-    pages["request"] = path_of(page, "#request-list tbody tr:first-child th a")
-    pages["request-content"] = pages["request"] + "/content"
-    page.goto(f"{at}/data-controls")
-    page.get_by_role("button", name="Test it now").click()
-    page.get_by_role("heading", level=1, name="Test of prompt logging").wait_for()
-    pages["control-test"] = urlsplit(page.url).path
-    page.goto(f"{at}/activity/verification")
-    page.get_by_role("button", name="Check the chain now").click()
-    page.get_by_text("Verified to entry").wait_for()
-    page.goto(f"{at}/activity/exports/new")
-    page.get_by_role("button", name="Make the export").click()
-    page.get_by_role("button", name="Download").wait_for()
-    pages["activity-export"] = urlsplit(page.url).path
-    page.goto(f"{at}/data-controls")
-    pages["deletion-new"] = path_of(page, "#stored header a")
-    return pages | {
-        "data-controls": "/data-controls",
-        "disclosure": "/data-controls/prompt-logging/edit",
-        "deletions": "/deletions",
-        "activity-verification": "/activity/verification",
-        "people-invite": "/people/invitations/new",
-        "activity-filtered": "/activity?what=control",
-        "activity-days-wrong": "/activity?from=2026-11-23&to=2026-11-22",
-        "activity-exports": "/activity/exports",
-        "activity-export-new": "/activity/exports/new",
-    }
-
-
-def _closing_and_not(page: Page, at: str) -> Iterator[Stop]:
-    pages = {"account": "/account", "account-edit": "/account/edit", "organization-new": "/organizations/new"}
-    yield from addresses(at, pages | {"account-closing": "/account/closing"})
-    page.goto(f"{at}/account/closing")
-    field = page.get_by_label("The account's name")
-    field.fill(page.get_by_role("heading", level=1).inner_text().removeprefix("Close "))
-    page.get_by_role("button", name="Close this account").click()
-    expect(page.get_by_role("heading", name="Closing", exact=True)).to_be_visible()
-    yield from addresses(at, {"account-being-closed": "/account", "overview-being-closed": "/"})
-    page.goto(f"{at}/account")
-    page.get_by_role("button", name="Do not close it").click()
-    expect(page.get_by_text("The account is not closed.")).to_be_visible()
-    page.goto(f"{at}/keys")
-    activation = path_of(page, "#key-list tbody a[href$=activation]")
-    yield from addresses(at, {"keys-deactivated": "/keys", "key-activation": activation})
-
-
-def _open_menu(page: Page, at: str) -> None:
-    page.goto(at)
-    narrow = (page.viewport_size or {"width": 0})["width"] < 800
-    page.get_by_role("button", name=re.compile("^Menu$" if narrow else "Your menu")).click()
-
-
-def _sign_in_methods(page: Page, product: Stack) -> Iterator[Stop]:
-    at = product.dashboard
-    yield from addresses(at, {"sign-in-methods-first": "/sign-in-methods"})
-    with a_passkey_device(page):
-        yield from addresses(at, {"passkey-new": "/sign-in-methods/passkeys/new"})
-        page.goto(f"{at}/sign-in-methods/passkeys/new")
-        page.get_by_label("Name").fill("Laptop")
-        page.get_by_role("button", name="Continue").click()
-        expect(page.get_by_text("The passkey “Laptop” is added.")).to_be_visible()
-    # No device answers any more: what the browser is asked for stays as it is.
-    page.get_by_role("link", name="Add a passkey").click()
-    page.get_by_label("Name").fill("Phone")
-    page.get_by_role("button", name="Continue").click()
-    yield from addresses(
-        at,
-        {
-            "passkey-ceremony": "/sign-in-methods/passkeys/ceremony",
-            "sign-in-methods": "/sign-in-methods",
-            "reauthentication-passkey": "/sign-in/reauthentication",
-        },
-    )
-    page.goto(f"{at}/sign-in-methods")
-    yield from addresses(at, {"passkey-removal": path_of(page, "#passkeys tbody a")})
-    yield Stop("mailbox", lambda shown: shown.goto(f"{product.sandbox}/mailbox"))
-    page.goto(at)
-
-
-@contextmanager
-def a_passkey_device(page: Page) -> Iterator[None]:
-    """Connect an authenticator that answers at once, as if somebody touched it."""
-    session = page.context.new_cdp_session(page)
-    session.send("WebAuthn.enable")
-    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
-    options |= {"isUserVerified": True, "automaticPresenceSimulation": True}
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-    yield
-    session.send("WebAuthn.disable")
-    session.detach()
-
-
-def _off_with_something_stored(page: Page, at: str) -> Iterator[Stop]:
-    page.goto(at)
-    main_job.switch_off(page)
-    expect(page.get_by_text("still here")).to_be_visible()
-    yield from addresses(at, {"data-controls-off": "/data-controls"})
-
-
-def _without_the_gateway(page: Page, product: Stack) -> Iterator[Stop]:
-    at = product.dashboard
-    with _gateway_paused(product):
-        page.goto(f"{at}/data-controls")
-        yield from addresses(at, {"data-controls-no-gateway": "/data-controls"})
-        page.goto(f"{at}/data-controls/prompt-logging/edit")
-        page.get_by_role("checkbox").check()
-        page.get_by_role("button", name="Switch it on").click()
-        expect(page.get_by_text("Turning on, not confirmed yet")).to_be_visible(timeout=60_000)
-        yield from addresses(
-            at,
-            {
-                "data-controls-pending": "/data-controls",
-                "overview-no-gateway": "/",
-                "keys-no-gateway": "/keys",
-                "requests-no-gateway": "/requests",
-            },
-        )
-
-
-@contextmanager
-def _gateway_paused(product: Stack) -> Iterator[None]:
-    everything = psutil.Process(product.processes["everything-0"].popen.pid)
-    gateways = [one for one in everything.children(recursive=True) if "anuma_dash.embedded.gateway" in one.cmdline()]
-    assert gateways
-    for one in gateways:
-        one.suspend()
-    try:
-        yield
-    finally:
-        for one in gateways:
-            one.resume()
+def stops(page: Page, product: Stack, person: str) -> Iterator[Stop]:
+    """One person on every leg, one after the other."""
+    for leg in LEGS:
+        page.context.clear_cookies()
+        yield from leg.walk(page, product, person)

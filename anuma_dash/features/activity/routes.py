@@ -100,7 +100,7 @@ def _narrower(active: dict[str, str], chosen: Filters, own_only: bool) -> Callab
         """Where the same list stands with only this thing, or only this person, in it."""
         found = [
             (words.narrower(kind), _with(active, object=f"{kind}:{object_id}"))
-            for kind, object_id in line.objects[:2]
+            for kind, object_id in [one for one in line.objects if one[0] not in words.NOT_FOLLOWED][:2]
             if (kind, object_id) != chosen.object
         ]
         if not own_only and line.actor_id and str(line.actor_id) != chosen.who:

@@ -14,7 +14,7 @@ from anuma_dash.db import new_id
 from anuma_dash.domain.accounts import create_account
 from anuma_dash.domain.notices import NOTICES
 from anuma_dash.domain.staff import begin_development_staff
-from anuma_dash.errors import Conflict, Invalid, SignInRefused
+from anuma_dash.errors import Conflict, Invalid, PersonSuspended, SignInRefused
 from anuma_dash.features.sign_in.confirmation import note_presence
 from anuma_dash.features.sign_in.new_devices import is_new_device, write_of_new_device
 from anuma_dash.features.sign_in.oidc import Identity
@@ -38,7 +38,7 @@ def start(
 ) -> tuple[BrowserSession, str] | None:
     """Sign in the person with this identity, found by issuer and subject alone; None if it is new here.
 
-    Raises `SignInRefused` if they are suspended.
+    Raises `PersonSuspended`.
     """
     row = tx.scalar(
         select(SignInIdentity).where(
@@ -49,7 +49,7 @@ def start(
         return None
     user = tx.get_one(User, row.user_id)
     if user.status != "active":
-        raise SignInRefused("This user is suspended. Write to us if you think that is wrong.")
+        raise PersonSuspended("This user is suspended. Write to us if you think that is wrong.")
     row.last_sign_in_at, row.claims = now, dict(identity.claims)
     user.email, user.email_verified = identity.email, identity.email_verified
     return _start_session(tx, settings, actor, provider, identity, user, device, now)

@@ -13,7 +13,7 @@ from anuma_dash.web.sessions import limits_of
 from anuma_dash.web.state import actor, services, viewer
 
 MENU = (
-    ("Start", "staff.index", "home"),
+    ("Home", "staff.index", "home"),
     ("Accounts", "staff.accounts", "building"),
     ("Approvals", "staff.approvals", "circle-check"),
     ("Suspended people", "staff.suspensions", "lock"),
