@@ -20,7 +20,7 @@ from anuma_dash.db import new_id
 from anuma_dash.domain.closings import AccountClosing
 from anuma_dash.domain.owner_recovery import OwnerRecovery
 from anuma_dash.domain.support import SupportGrant, SupportSession
-from anuma_dash.features.activity.export import STRETCH
+from anuma_dash.features.activity.export_making import STRETCH
 from anuma_dash.features.activity.models import ActivityExport
 from anuma_dash.features.activity.offline import verify_file
 from anuma_dash.features.people.invitations import Invitation
