@@ -153,7 +153,7 @@ def require_tenure(tx: Session, settings: Settings, actor: Actor, asked_at: date
 def require_tenure_of_asker(
     tx: Session, settings: Settings, asked_by: UUID, asked_at: datetime, *roles: StaffRole
 ) -> None:
-    """Raise `NotAllowed` unless whoever asked for something that takes others had one of the roles well before.
+    """Raise `Conflict` unless whoever asked for what takes others has one of the roles, and had it long before.
 
     Otherwise one administrator could give a role to an identity of their own, ask as that one, and approve as
     themselves. Call it at the question, so that nothing waits that nobody may approve, and at each approval: the role
@@ -161,7 +161,7 @@ def require_tenure_of_asker(
     """
     if not _had_role(tx, settings, asked_by, asked_at, *roles):
         words = " or ".join(role.value for role in roles)
-        raise NotAllowed(
+        raise Conflict(
             f"What takes a second person is asked for by somebody who had the staff role {words} for {TENURE_HOURS} "
             "hours by then. Somebody else has to ask."
         )

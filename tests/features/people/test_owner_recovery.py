@@ -187,13 +187,13 @@ class TestOnOneEngine:
         """Theo and Ines would be two, of whom one asked: three people it takes."""
         take_roles(world, "sam")
         give_support(world, "sam")
-        with pytest.raises(NotAllowed, match="had the staff role support or administrator for 24 hours by then"):
+        with pytest.raises(Conflict, match="had the staff role support or administrator for 24 hours by then"):
             ask(world)
         world.clock.advance(hours=24)
         row = ask(world)
         take_roles(world, "sam")
         give_support(world, "sam")
-        with pytest.raises(NotAllowed, match="Somebody else has to ask"):
+        with pytest.raises(Conflict, match="Somebody else has to ask"):
             approve(world, "ines", row)
         assert world.rows(OwnerRecoveryApproval) == []
 

@@ -165,7 +165,7 @@ def test_rule_02_an_identity_of_ones_own_does_not_ask_for_an_emergency(world):
     context, theo, administrator = world.services.context, staff(world, "theo"), {"role": "administrator"}
     with world.db.transaction() as tx:
         tx.add(StaffMember(user_id=world.pria.id, created_at=world.clock.now - timedelta(minutes=1), **administrator))
-    with pytest.raises(NotAllowed, match="had the staff role administrator for 24 hours by then"):
+    with pytest.raises(Conflict, match="had the staff role administrator for 24 hours by then"):
         support.ask_for_emergency(context, staff(world, "pria"), world.northwind, reason=REASON, ticket=TICKET)
     assert world.rows(SupportGrant) == [], "nothing waits that nobody may approve"
 
@@ -177,7 +177,7 @@ def test_rule_02_an_identity_of_ones_own_does_not_ask_for_an_emergency(world):
         support.approve_emergency(context, theo, asked.id)
     with world.db.transaction() as tx:
         tx.add(StaffMember(user_id=world.pria.id, created_at=world.clock.now, **administrator))
-    with pytest.raises(NotAllowed, match="had the staff role administrator for 24 hours by then"):
+    with pytest.raises(Conflict, match="had the staff role administrator for 24 hours by then"):
         support.approve_emergency(context, theo, asked.id)
     assert world.rows(SupportGrant)[0].state == "asked"
 
