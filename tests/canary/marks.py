@@ -69,13 +69,14 @@ def search_tables(marks: Marks, databases: dict[str, str]) -> dict[str, set[str]
     """Every cell of every table of these databases, by `database.table.column`."""
     found: dict[str, set[str]] = {}
     for database, url in databases.items():
-        for place, value in _cells(url):
+        for place, value in cells(url):
             if names := marks.find(value if isinstance(value, bytes) else str(value).encode()):
                 found.setdefault(f"{database}.{place}", set()).update(names)
     return found
 
 
-def _cells(url: str) -> Iterator[tuple[str, object]]:
+def cells(url: str) -> Iterator[tuple[str, object]]:
+    """Every value of every table, with its `table.column`."""
     engine = create_engine(url)
     try:
         metadata = MetaData()

@@ -17,10 +17,12 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey
 
+from anuma_dash.db import Database
 from anuma_dash.migrations import migrate
 from anuma_dash.settings import Settings
 from tests.canary.gateway_inputs import content_of, internal_inputs, public_inputs
 from tests.canary.marks import Marks, search_files, search_tables
+from tests.canary.place import Place, databases_on
 from tests.canary.site_inputs import raw_inputs, sign_up, walk
 from tests.gateway.dashboard import Dashboard, Signer
 from tests.gateway.provider import SECRET_WORDS, FakeProvider
@@ -133,6 +135,7 @@ class Walked:
     files: dict[str, set[str]] = field(default_factory=dict)
     figures: set[str] = field(default_factory=set)
     logging_on: LoggingOn | None = None
+    engine: str = "sqlite"
 
 
 @dataclass
@@ -147,20 +150,23 @@ class LoggingOn:
     pieces_after: set[str]
     deletion: dict[str, object]
     content_after: list[str]
+    figures_after: set[str]
+    tables_after: dict[str, set[str]] = field(default_factory=dict)
 
 
-@pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def walked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Walked:
     """The whole stack in one folder, temporary files too; everything is sent, then everything is searched."""
     folder = tmp_path_factory.mktemp("canary")
     (folder / "tmp").mkdir()
-    provider, found, metrics = FakeProvider(), Walked(Marks()), free_port()
-    with serve(provider) as provider.base_url:
+    provider, found, metrics = FakeProvider(), Walked(Marks(), engine=request.param), free_port()
+    with serve(provider) as provider.base_url, databases_on(request.param, folder) as (databases, names):
         more = {
             "TMPDIR": str(folder / "tmp"),
             "ANUMA_GATEWAY_PROVIDERS": provider.configuration(),
             "ANUMA_GATEWAY_BUDGET_SECONDS": "20",
             "ANUMA_WORKER_METRICS_PORT": str(metrics),
+            **names,
         }
         with stack(folder, **more) as running:
             settings = Settings.from_environment(running.environment)
@@ -169,16 +175,17 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
             running.start_gateway()
             running.start_worker()
             running.start_dashboard()
+            place = Place(
+                running, settings, databases, (running.dashboard, running.gateway, f"http://127.0.0.1:{metrics}")
+            )
             send_everything(found.marks, running, settings)
-            for process in (running.dashboard, running.gateway, f"http://127.0.0.1:{metrics}"):
-                answer = httpx.get(f"{process}/metrics", timeout=30, trust_env=False)
-                assert "anuma_" in answer.text
-                found.figures |= found.marks.find(answer.content)
+            found.figures = place.figures(found.marks)
             found.files = search_files(found.marks, folder, SECRET_WORDS.encode())
-            found.logging_on = store_and_delete(running, settings)
-    databases = {path.stem: f"sqlite:///{path}" for path in (folder / "instance").glob("*.sqlite")}
-    assert databases.keys() == {"dashboard", "gateway", "gateway-keys", "workflows"}
-    found.tables = search_tables(found.marks, databases)
+            found.logging_on = store_and_delete(place)
+        files = {path.stem for path in (folder / "instance").glob("*.sqlite")}
+        assert files == (databases.keys() if request.param == "sqlite" else set())
+        found.tables = search_tables(found.marks, databases)
+        found.logging_on.tables_after = search_tables(found.logging_on.marks, databases)
     for name, inputs in search_files(found.marks, folder, SECRET_WORDS.encode()).items():
         found.files.setdefault(name, set()).update(inputs)
     return found
@@ -206,9 +213,9 @@ def send_everything(marks: Marks, running: Stack, settings: Settings) -> None:
         raw_inputs(marks, visitor, settings)
 
 
-def store_and_delete(running: Stack, settings: Settings) -> LoggingOn:
+def store_and_delete(place: Place) -> LoggingOn:
     """Send marks with logging on, read them, look for them, delete them, and look again."""
-    marks = Marks()
+    marks, running, settings = Marks(), place.stack, place.settings
     with closing(dashboard_of(running, settings)) as dashboard:
         account = dashboard.new_account()  # whatever the inputs did to the other one
         dashboard.switch_logging(account, True)
@@ -223,8 +230,8 @@ def store_and_delete(running: Stack, settings: Settings) -> LoggingOn:
                 assert answer.status_code == 200, answer.text
                 requests.append(answer.headers["X-Request-Id"])
         read = [content_of(dashboard, account, request) for request in requests]
-        pieces = encrypted(settings.instance)
-        before = search_files(marks, running.folder), pieces_in(pieces, running.folder)
+        pieces = place.encrypted()
+        before = search_files(marks, running.folder), place.holds(pieces)
         deletion = {"id": str(uuid4()), "scope": {"category": "request_content"}}
         assert dashboard.call("POST", account, "/deletions", body=deletion).status_code == 202
         path = f"/deletions/{deletion['id']}"
@@ -235,30 +242,20 @@ def store_and_delete(running: Stack, settings: Settings) -> LoggingOn:
             files_before=before[0],
             pieces_before=before[1],
             files_after=search_files(marks, running.folder),
-            pieces_after=pieces_in(pieces, running.folder),
+            pieces_after=place.holds(pieces),
             deletion=dashboard.get(account, path),
             content_after=[content_of(dashboard, account, request) for request in requests],
+            figures_after=place.figures(marks),
         )
 
 
-def encrypted(instance: Path) -> list[bytes]:
-    """A piece of each ciphertext and each wrapped key."""
-    queries = {"gateway": "SELECT ciphertext FROM request_contents", "gateway-keys": "SELECT wrapped FROM data_keys"}
-    found: list[bytes] = []
-    for name, query in queries.items():
-        with closing(sqlite3.connect(instance / f"{name}.sqlite")) as connection:
-            found += [row[0][:40] for row in connection.execute(query)]
-    return found
-
-
-def pieces_in(pieces: list[bytes], folder: Path) -> set[str]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {path.name for path in files if any(piece in path.read_bytes() for piece in pieces)}
-
-
 def account_of(settings: Settings) -> UUID:
-    with closing(sqlite3.connect(settings.database_url.removeprefix("sqlite:///"))) as connection:
-        return UUID(connection.execute("SELECT id FROM accounts ORDER BY created_at").fetchone()[0])
+    database = Database(settings.database_url)
+    with closing(database.engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute("SELECT id FROM accounts ORDER BY created_at LIMIT 1")
+        found = cursor.fetchone()
+    database.dispose()
+    return found[0] if isinstance(found[0], UUID) else UUID(found[0])
 
 
 def dashboard_of(running: Stack, settings: Settings) -> Dashboard:
@@ -312,7 +309,9 @@ def test_with_logging_on_only_the_api_can_read_what_was_stored(walked: Walked) -
     for number, read in enumerate(found.read):
         assert f"{found.marks.start}{number:05}" in read
     assert found.files_before == {}, "no file holds a readable word"
-    assert {"gateway.sqlite-wal", "gateway-keys.sqlite-wal"} & found.pieces_before, "the ciphertext is found raw"
+    assert {"gateway", "gateway-keys"} <= found.pieces_before, "the ciphertext is found in both databases"
+    if walked.engine == "sqlite":
+        assert {"gateway.sqlite-wal", "gateway-keys.sqlite-wal"} & found.pieces_before, "and raw in their files"
 
 
 def test_after_a_deletion_not_even_the_ciphertext_is_found(walked: Walked) -> None:
@@ -320,6 +319,7 @@ def test_after_a_deletion_not_even_the_ciphertext_is_found(walked: Walked) -> No
     assert found is not None
     assert (found.deletion["state"], found.deletion["failure"]) == ("verified", None)
     assert (found.files_after, found.pieces_after) == ({}, set())
+    assert (found.tables_after, found.figures_after) == ({}, set())
     assert not [read for read in found.content_after if found.marks.start in read or '"stored": true' in read]
 
 
