@@ -19,7 +19,7 @@ from anuma_dash.domain.owner_recovery.models import (
     open_recoveries,
     open_recovery,
 )
-from anuma_dash.domain.owner_recovery.settling import OWNER_RECOVERY, end_open_recovery
+from anuma_dash.domain.owner_recovery.settling import OWNER_RECOVERY, end_lapsed, end_open_recovery
 
 __all__ = [
     "OWNER_RECOVERY",
@@ -29,6 +29,7 @@ __all__ = [
     "approvals_of",
     "approve_recovery",
     "ask_recovery",
+    "end_lapsed",
     "end_open_recovery",
     "open_recoveries",
     "open_recovery",

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from anuma_dash import mail
 from anuma_dash.audit import Event, record
-from anuma_dash.db import new_id, owned
+from anuma_dash.db import new_id
 from anuma_dash.domain.acting import acting_now, staff_now
 from anuma_dash.domain.owner_recovery.letters import NOTICE, STOPPED, tell
 from anuma_dash.domain.owner_recovery.models import (
@@ -20,7 +20,7 @@ from anuma_dash.domain.owner_recovery.models import (
     lock_recovery,
     open_recovery,
 )
-from anuma_dash.domain.owner_recovery.settling import fail, note, settle
+from anuma_dash.domain.owner_recovery.settling import end_lapsed, note, settle
 from anuma_dash.domain.staff import require_tenure, require_tenure_of_asker
 from anuma_dash.errors import Conflict, Invalid, NotAllowed, NotFound
 from anuma_dash.identity import Account, Actor, Permission, StaffRole, lock_account, membership_of
@@ -53,8 +53,7 @@ def ask_recovery(
         _active(account)
         if open_recovery(tx, account_id, now) is not None:
             raise Conflict("A recovery of this account is under way already.")
-        for lapsed in tx.scalars(owned(OwnerRecovery, account_id).where(OwnerRecovery.state == "asked")):
-            fail(tx, lapsed, now, "nobody approved it in time")
+        end_lapsed(tx, account_id, now)
         row = OwnerRecovery(id=new_id(), account_id=account_id, new_owner_email=email, reason=reason, ticket=ticket)
         row.state, row.asked_by, row.asked_by_name, row.asked_at = "asked", actor.user_id, actor.name, now
         row.attempt = 1

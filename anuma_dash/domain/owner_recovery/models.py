@@ -63,7 +63,7 @@ def open_recoveries(tx: Session, now: datetime) -> list[OwnerRecovery]:
 
 
 def _open(now: datetime) -> ColumnElement[bool]:
-    # One that nobody approves in time lapses by the clock alone; its row says so when the next one is asked for.
+    # One that nobody approves in time lapses by the clock alone; its row says so a little later.
     in_time = and_(OwnerRecovery.state == "asked", OwnerRecovery.asked_at >= now - UNAPPROVED_LIFETIME)
     return or_(OwnerRecovery.state == "scheduled", in_time)
 

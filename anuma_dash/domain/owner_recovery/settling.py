@@ -13,7 +13,13 @@ from anuma_dash.audit import Event, record
 from anuma_dash.db import owned
 from anuma_dash.domain.closings import AccountClosing
 from anuma_dash.domain.owner_recovery.letters import DONE, tell
-from anuma_dash.domain.owner_recovery.models import OwnerRecovery, approvals_of, lock_recovery, open_recovery
+from anuma_dash.domain.owner_recovery.models import (
+    UNAPPROVED_LIFETIME,
+    OwnerRecovery,
+    approvals_of,
+    lock_recovery,
+    open_recovery,
+)
 from anuma_dash.domain.suspensions import suspensions_of
 from anuma_dash.identity import WORKER, Account, Actor, Membership, Role, User, membership_of, staff_roles_of
 from anuma_dash.names import fold_address
@@ -45,6 +51,13 @@ def end_open_recovery(tx: Session, account_id: UUID, now: datetime, problem: str
     row = open_recovery(tx, account_id, now)
     if row is not None:
         fail(tx, row, now, problem)
+
+
+def end_lapsed(tx: Session, account_id: UUID, now: datetime) -> None:
+    """Let the row of a recovery that nobody approved in time say so."""
+    late = (OwnerRecovery.state == "asked", OwnerRecovery.asked_at < now - UNAPPROVED_LIFETIME)
+    for row in tx.scalars(owned(OwnerRecovery, account_id).where(*late)):
+        fail(tx, row, now, "nobody approved it in time")
 
 
 def _stood_still(tx: Session, row: OwnerRecovery) -> str:

@@ -15,7 +15,7 @@ from anuma_dash.domain.owner_recovery import (
     UNAPPROVED_LIFETIME,
     OwnerRecovery,
     OwnerRecoveryApproval,
-    end_open_recovery,
+    end_lapsed,
 )
 from anuma_dash.identity import lock_account
 
@@ -32,7 +32,7 @@ def _end_unapproved(tx: Session, now: datetime) -> None:
     )
     for account_id in sorted(tx.scalars(late)):
         lock_account(tx, account_id)
-        end_open_recovery(tx, account_id, now, "nobody approved it in time")
+        end_lapsed(tx, account_id, now)
 
 
 def _forget_invitations(tx: Session, before: datetime) -> int:
