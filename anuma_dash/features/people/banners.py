@@ -68,5 +68,12 @@ def _recovery(tx: Session, actor: Actor, account: Account) -> list[Banner]:
         title = f"{row.new_owner_email} may become an owner"
         return [Banner("wait", title, ((text, row.asked_at, "."),), act=stop)]
     assert row.effective_at is not None
-    text = f"Staff were told: “{row.reason}” Two administrators of the service approved it. It happens on "
-    return [Banner("stop", f"{row.new_owner_email} becomes an owner", ((text, row.effective_at, "."),), act=stop)]
+    text = f"Staff were told: “{row.reason}” Two administrators of the service approved it. It happens "
+    return [
+        Banner(
+            "stop",
+            f"{row.new_owner_email} becomes an owner",
+            ((text, row.effective_at, ", or when they first sign in after that."),),
+            act=stop,
+        )
+    ]
