@@ -23,6 +23,6 @@ def attention(db: Database, clock: Clock, account_id: UUID, _: Overview | None) 
         days = days_left(account.closes_at, clock())
         when = "in less than a day" if days == 0 else f"in {days} day{'' if days == 1 else 's'}"
         over = account.closes_at <= clock()
-        words = "the account is being closed" if over else f"the account is closed {when}"
+        words = "the account is being closed" if over else f"the stored content of the account is deleted {when}"
         found.append(Attention(words, "account.index"))
     return found

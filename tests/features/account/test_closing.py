@@ -104,7 +104,7 @@ def test_an_owner_closes_the_account_and_everybody_sees_what_is_true(world, brow
 
     seen = browse(world.dev).visit("/")
     assert "This account is being closed" in seen.text
-    assert "the account is closed in 14 days" in seen.text
+    assert "the stored content of the account is deleted in 14 days" in seen.text
     assert "This account is being closed. Until that ends, nobody may make API keys." in seen.visit("/keys/new").text
     assert browse(world.ada).visit("/requests").status == 200
     assert not browse(world.ada).visit("/account").offers("Do not close it")
@@ -137,7 +137,7 @@ def test_after_fourteen_days_the_content_goes_and_then_the_account_is_closed(wor
     assert letters(world) == [(world.olive.email, f"{NAME} is closed soon")], "once"
     world.clock.advance(days=2, hours=23)
     page = world.browser(world.olive)
-    assert "the account is closed in less than a day" in page.visit("/").text
+    assert "the stored content of the account is deleted in less than a day" in page.visit("/").text
     assert page.offers("Look or stop it")
     world.clock.advance(hours=2)
     assert "The time to stop it is over" in page.visit("/account").text
