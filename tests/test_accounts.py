@@ -11,9 +11,11 @@ from anuma_dash.domain.controls import CONTROLS, request_control
 from anuma_dash.domain.disclosures import current_disclosure
 from anuma_dash.features.keys.service import KeyWish, create_key
 from anuma_dash.identity import OPERATOR, Actor, Role, User
-from anuma_dash.migrations import Outdated, check
+from anuma_dash.migrations import SCRIPTS, Outdated, check
 from anuma_dash.web.observe import check_versions
 from tests.world import World
+
+HEAD = SCRIPTS.get_current_head()
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def test_a_database_of_another_version_keeps_the_dashboard_from_starting(world: 
     with world.db.transaction() as tx:
         tx.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
     try:
-        with pytest.raises(Outdated, match=r"schema 0000, this version wants 0010"):
+        with pytest.raises(Outdated, match=f"schema 0000, this version wants {HEAD}"):
             check_versions(world.app)
         running = world.browser().request("GET", "/readyz")
         assert running.status_code == 200, "a process that runs goes on while a newer version takes over"
@@ -67,9 +69,9 @@ def test_a_database_of_another_version_keeps_the_dashboard_from_starting(world: 
             tx.connection().exec_driver_sql("DELETE FROM alembic_version")
         behind = world.browser().request("GET", "/readyz")
         assert behind.status_code == 503
-        assert "database: The database has schema none, this version wants 0010." in behind.text
+        assert f"database: The database has schema none, this version wants {HEAD}." in behind.text
         with world.db.transaction() as tx:
             tx.connection().exec_driver_sql("INSERT INTO alembic_version VALUES ('0000')")
     finally:
         with world.db.transaction() as tx:
-            tx.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '0010'")
+            tx.connection().exec_driver_sql(f"UPDATE alembic_version SET version_num = '{HEAD}'")
