@@ -65,7 +65,13 @@ class FakeProvider:
             "base_url": "http://127.0.0.1:9/v1",
             "models": [{"id": "down/plain", **PRICES}],
         }
-        return json.dumps([main, chat_only, slow, hasty, down])
+        keeps_nothing = main | {
+            "name": "keeps-nothing",
+            "models": [{"id": "keeps-nothing/plain", "upstream_id": "plain", **PRICES}],
+            "retention": "none: a contract says so",
+        }
+        del keeps_nothing["training"]
+        return json.dumps([main, chat_only, slow, hasty, down, keeps_nothing])
 
     def expect(self, tag: str) -> None:
         """Prepare the events of the request that carries this tag as its `user`."""

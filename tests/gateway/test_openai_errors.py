@@ -135,6 +135,49 @@ def test_a_provider_that_fails(running, dashboard, account, key, model, status, 
     assert_metered_once(dashboard, account, status, code)
 
 
+class TestRequiredTerms:
+    """`X-Anuma-Require`: a request goes only to a provider whose terms are known to meet it, or nowhere."""
+
+    @pytest.mark.parametrize(
+        ("required", "model", "words"),
+        [
+            (
+                "no-retention",
+                "fake/plain",
+                "and the terms of this model's provider are “30 days”",
+            ),
+            ("no-training", "keeps-nothing/plain", "are “unknown: assume that it trains”"),
+            ("no-retention, No-Training", "keeps-nothing/plain", "requires no-training"),
+        ],
+    )
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_what_no_route_meets_is_sent_to_nobody(
+        self, running, dashboard, account, key, required, model, words, stream
+    ):
+        dashboard.switch_logging(account, True)
+        running.provider.bodies.clear()
+        response = running.chat(key["secret"], model=model, stream=stream, headers={"x-anuma-require": required})
+        error = assert_error(response, 403, "data_policy", "permission_error")
+        assert words in error["message"]
+        assert error["message"].endswith("It was not sent.")
+        assert running.provider.bodies == []
+        assert_metered_once(dashboard, account, 403, "data_policy")
+
+    @pytest.mark.parametrize(
+        ("required", "model"),
+        [("no-retention", "keeps-nothing/plain"), ("no-retention,no-training", "anuma/echo"), ("", "fake/plain")],
+    )
+    def test_what_a_route_meets_is_answered(self, running, key, required, model):
+        response = running.chat(key["secret"], model=model, headers={"x-anuma-require": required})
+        assert response.status_code == 200
+
+    def test_what_nobody_here_can_check_is_not_promised(self, running, dashboard, account, key):
+        response = running.chat(key["secret"], headers={"x-anuma-require": "no-retention, only-in-france"})
+        error = assert_error(response, 422, "unsupported_parameter")
+        assert error["message"] == "X-Anuma-Require takes no-retention and no-training, nothing else."
+        assert_metered_once(dashboard, account, 422, "unsupported_parameter")
+
+
 @pytest.mark.parametrize("model", ["fake/breaks-off", "fake/error-event", "fake/garbage"])
 def test_a_stream_that_breaks(running, dashboard, account, key, model):
     with openai.OpenAI(base_url=f"{running.base_url}/v1", api_key=key["secret"], max_retries=0) as client:

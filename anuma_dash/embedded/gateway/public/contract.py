@@ -171,9 +171,15 @@ def _metered(prefix: str, name: EndpointName) -> dict[str, Any]:
         "schema": {"type": "string"},
         "description": "`none` keeps this request's content out. No value switches storing on.",
     }
+    require = {
+        "name": "X-Anuma-Require",
+        "in": "header",
+        "schema": {"type": "string", "examples": ["no-retention, no-training"]},
+        "description": "403 unless the provider is known to keep nothing, or to train on nothing.",
+    }
     return {
         "operationId": f"{name.replace('/', '_')}_{_suffix(prefix)}",
-        "parameters": [store],
+        "parameters": [store, require],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             "200": {"description": "The answer", "headers": _policy_headers(), "content": content},

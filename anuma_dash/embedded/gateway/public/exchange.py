@@ -43,12 +43,14 @@ class Exchange:
         endpoint: Endpoint,
         *,
         store_headers: Sequence[str] = (),
+        required: Sequence[str] = (),
         is_test: bool = False,
     ) -> None:
         self.id = request_id
         self.admitted = admitted
         self.arrived_at = arrived_at
         self.endpoint = endpoint
+        self.required = required
         self.is_test = is_test
         self.at_arrival: Decision = admitted.decision(store_headers)
         self.order: Order | None = None

@@ -22,6 +22,7 @@ from .endpoints import Endpoint, Order, Relay, StreamingEndpoint
 from .exchange import CANCELED_STATUS, Exchange
 from .rates import Rates, Shares
 from .refusals import Refusal
+from .requirements import HEADER, check_requirements
 
 _EVENT_STREAM = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -61,6 +62,7 @@ class Metered:
             arrived_at,
             self.endpoint,
             store_headers=headers.getlist("x-anuma-store"),
+            required=headers.getlist(HEADER),
         )
         with suppress(ClientGone):  # it left while it was told of a refusal
             await self._until_gone(exchange, headers, receive, self._patiently(send))
@@ -112,6 +114,7 @@ class Metered:
         order = self.endpoint.parse(body)
         exchange.order = order
         exchange.route = self._catalog.route(order, exchange.admitted.environment)
+        check_requirements(exchange.required, exchange.route)
         await exchange.reserve()
         if order.streams is not None:
             await self._stream(exchange, order, order.streams, send)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Headers = list[tuple[bytes, bytes]]
@@ -157,6 +157,17 @@ def model_not_found() -> Refusal:
 def model_not_allowed() -> Refusal:
     """A test key asked for a provider's model."""
     return Refusal(403, "model_not_allowed", "Test keys reach the built-in model anuma/echo only.", param="model")
+
+
+def requirement_not_known(known: Sequence[str]) -> Refusal:
+    """A requirement that nobody here can check: to let it pass would be to promise it."""
+    return Refusal(422, "unsupported_parameter", f"X-Anuma-Require takes {' and '.join(known)}, nothing else.")
+
+
+def requirement_not_met(required: str, terms: str) -> Refusal:
+    """The data policy that the request brought leaves it no route; nothing was sent."""
+    message = f"The request requires {required}, and the terms of this model's provider are “{terms}”. It was not sent."
+    return Refusal(403, "data_policy", message)
 
 
 def provider_failed() -> Refusal:
