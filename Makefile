@@ -40,7 +40,7 @@ soak: export ANUMA_KILL_SEEDS := $(ANUMA_KILL_SEEDS)
 soak: export ANUMA_SCHEMATHESIS_EXAMPLES := $(ANUMA_SCHEMATHESIS_EXAMPLES)
 soak: export ANUMA_FUZZ_EXAMPLES := $(ANUMA_FUZZ_EXAMPLES)
 soak: .venv/test.stamp peers
-	$(BIN)/python -m pytest tests/faults tests/gateway -k "test_partition or test_kills or test_schemathesis or test_form_fuzzer" --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest tests/faults tests/gateway tests/canary -k "test_partition or test_kills or test_schemathesis or test_form_fuzzer or test_canary" --numprocesses auto --dist loadgroup
 
 # Every page in Debian's Chromium; takes a quarter of an hour, and a quiet machine. Writes docs/lighthouse.md.
 lighthouse: .venv/test.stamp peers

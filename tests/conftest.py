@@ -46,6 +46,35 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("here")
 
 
+def both_ways_once(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Of journeys on two engines in two ways those that are plain on SQLite, and by htmx on PostgreSQL.
+
+    What an engine answers and what htmx gets do not depend on each other. A test that is narrowed to an engine or a way
+    keeps what it asks for, and where there is no PostgreSQL nothing is left out.
+    """
+    if databases.postgres_missing():
+        return items
+    ways = [(item, params_of(item)) for item in items]
+    asked: dict[str, set[tuple[object, object]]] = {}
+    for item, params in ways:
+        asked.setdefault(item.nodeid.partition("[")[0], set()).add((params.get("engine"), params.get("browser_mode")))
+    four = {
+        name for name, found in asked.items() if len(found) == 4 and None not in {one for way in found for one in way}
+    }
+    left_out = {("sqlite", "htmx"), ("postgresql", "plain")}
+    return [
+        item
+        for item, params in ways
+        if item.nodeid.partition("[")[0] not in four
+        or (params.get("engine"), params.get("browser_mode")) not in left_out
+    ]
+
+
+def params_of(item: pytest.Item) -> dict[str, object]:
+    """The parameters of a test."""
+    return dict(item.callspec.params) if hasattr(item, "callspec") else {}
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long files first, so that at the end nobody waits for one of them; otherwise the order stays random.
@@ -58,6 +87,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             return 0
         return 1 if any(item.get_closest_marker(name) for name in ("processes", "browser", "long")) else 2
 
+    items[:] = both_ways_once(items)
     turns: dict[Path, int] = {}
     for item in items:
         turns[item.path] = min(turns.get(item.path, 2), turn(item))

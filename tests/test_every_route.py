@@ -315,6 +315,7 @@ def stored(world):
     return re.sub(r'"as_of": "[^"]+"', "", json.dumps([state, keys]))
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("name", ["olive", "nobody", "ines"])
 def test_a_forged_form_is_refused_and_nothing_is_written(world, routes, name):
     person, faults = world.people.get(name), []
@@ -355,6 +356,7 @@ def test_reading_changes_nothing_and_asks_the_gateway_at_most_twice(world, route
     faults_of(faults)
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("name", ["olive", "nobody"])
 def test_every_answer_is_hardened_and_has_a_nonce_of_its_own(world, routes, name):
     nonces, faults = set(), []
