@@ -174,7 +174,7 @@ def _metered(prefix: str, name: EndpointName) -> dict[str, Any]:
     require = {
         "name": "X-Anuma-Require",
         "in": "header",
-        "schema": {"type": "string", "examples": ["no-retention, no-training"]},
+        "schema": {"type": "string", "pattern": "^(no-retention|no-training)( *, *(no-retention|no-training))*$"},
         "description": "403 unless the provider is known to keep nothing, or to train on nothing.",
     }
     return {

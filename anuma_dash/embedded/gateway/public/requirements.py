@@ -23,8 +23,7 @@ def check_requirements(headers: Iterable[str], route: Route) -> None:
     Raises:
         Refusal: 422, a requirement that this gateway does not know; 403, one that the route is not known to meet.
     """
-    said = (one.strip().strip('"').lower() for header in headers for one in header.split(","))
-    for required in filter(None, said):
+    for required in (one.strip(" ") for header in headers for one in header.split(",")):
         if required not in _TERMS:
             raise refusals.requirement_not_known(sorted(_TERMS))
         terms = _TERMS[required](route)
