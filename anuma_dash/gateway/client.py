@@ -154,6 +154,31 @@ class Gateway:
         path = f"/accounts/{account_id}/controls"
         return self._call(schemas.Controls, caller, account_id, "PUT", path, body=requested.model_dump(mode="json"))
 
+    def apps(self, caller: Caller, account_id: UUID, **query: object) -> schemas.Page[schemas.App]:
+        """A page of the account's apps, newest first."""
+        path = f"/accounts/{account_id}/apps"
+        return self._call(schemas.Page[schemas.App], caller, account_id, "GET", path, query=query)
+
+    def app(self, caller: Caller, account_id: UUID, app_id: UUID) -> schemas.App:
+        """One app."""
+        return self._call(schemas.App, caller, account_id, "GET", f"/accounts/{account_id}/apps/{app_id}")
+
+    def create_app(
+        self, caller: Caller, account_id: UUID, new_app: schemas.NewApp, idempotency_key: str
+    ) -> schemas.App:
+        """Make an app."""
+        return self._post(schemas.App, caller, account_id, f"/accounts/{account_id}/apps", new_app, idempotency_key)
+
+    def change_app(self, caller: Caller, account_id: UUID, app_id: UUID, change: schemas.AppChange) -> schemas.App:
+        """Rename an app, or retire it. Refused with the code `app_has_keys` while it has usable ones."""
+        path = f"/accounts/{account_id}/apps/{app_id}"
+        return self._call(schemas.App, caller, account_id, "PATCH", path, body=change.model_dump(mode="json"))
+
+    def effective_policy(self, caller: Caller, account_id: UUID, **query: object) -> schemas.EffectivePolicy:
+        """What would happen to the next request of a key (`key`, `model`), and which rule decides."""
+        path = f"/accounts/{account_id}/effective-policy"
+        return self._call(schemas.EffectivePolicy, caller, account_id, "GET", path, query=query)
+
     def requests(self, caller: Caller, account_id: UUID, **query: object) -> schemas.Page[schemas.RequestSummary]:
         """A page of the request log, newest first."""
         path = f"/accounts/{account_id}/requests"

@@ -19,6 +19,7 @@ from anuma_dash.embedded.gateway.encryption import KeyRing
 from anuma_dash.embedded.gateway.environment import load_settings
 from anuma_dash.embedded.gateway.identifiers import utc_now, uuid7
 from anuma_dash.embedded.gateway.metering import Meter, Price, Record, Usage
+from anuma_dash.embedded.gateway.policy import CONTROL_NAMES, Subject
 from anuma_dash.embedded.gateway.stores import Store, Stores
 from anuma_dash.gateway.schemas import Decision, Message
 from tests.gateway.conftest import postgres_databases, wait_until
@@ -100,14 +101,14 @@ def fill(environ, account, key_id, items=ITEMS):
         Store("key database", settings.keys_database_url.get_secret_value()),
     )
     meter = Meter(stores, Vault(stores, KeyRing(settings.key_encryption_keys)))
+    allowed = Decision(stored=True, rule="account_control", level="account", epoch=1)
     for number in range(items):
         now = utc_now()
         prompt = Message(role="user", text=f"a prompt that will be deleted, number {number}")
         record = Record(
             id=uuid7(now),
             account=account,
-            key_id=key_id,
-            created_by=None,
+            subject=Subject(key_id, account, None),
             environment="live",
             arrived_at=now,
             endpoint="chat/completions",
@@ -124,7 +125,7 @@ def fill(environ, account, key_id, items=ITEMS):
             latency_ms=0,
             first_byte_ms=None,
             is_test=False,
-            at_arrival=Decision(stored=True, rule="account_control", level="account", epoch=1),
+            at_arrival=dict.fromkeys(CONTROL_NAMES, allowed),
             epoch_at_arrival=1,
             content=Content((prompt,), ()),
         )

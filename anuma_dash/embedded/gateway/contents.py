@@ -17,7 +17,7 @@ from .statements import Statement
 from .stores import Stores
 from .tables import data_keys, destroyed_deletions, request_contents
 
-_TABLE = request_contents.name
+_TABLE, _TABLE_KIND = request_contents.name, "request_content"
 _NEW_KEY = Statement(insert(data_keys))
 
 
@@ -61,14 +61,31 @@ class Vault:
         Returns:
             What was encrypted, by request.
         """
-        if not contents:
+        keys = self.make_keys(_TABLE_KIND, [(account, request_id) for account, request_id, _ in contents], now)
+        return {
+            request_id: seal(keys[request_id], content.encode(), table=_TABLE, row=request_id, account=account)
+            for account, request_id, content in contents
+        }
+
+    def make_keys(self, kind: str, things: Sequence[tuple[UUID, UUID]], now: datetime) -> Mapping[UUID, bytes]:
+        """Make a data key for each thing; they are committed before this returns.
+
+        Args:
+            kind: what the things are: a category of content, or `search`.
+            things: account and identifier of each.
+
+        Returns:
+            The keys in clear, by the things' identifiers.
+        """
+        if not things:
             return {}
         made, rows = {}, []
-        for account, request_id, content in contents:
-            key, wrapped = self._ring.new_data_key(request_id, account)
+        for account, thing in things:
+            made[thing], wrapped = self._ring.new_data_key(thing, account)
             rows.append(
                 {
-                    "id": request_id,
+                    "id": thing,
+                    "kind": kind,
                     "account_id": account,
                     "kek_id": wrapped.kek_id,
                     "nonce": wrapped.sealed.nonce,
@@ -76,7 +93,6 @@ class Vault:
                     "created_at": now,
                 }
             )
-            made[request_id] = seal(key, content.encode(), table=_TABLE, row=request_id, account=account)
         with self._stores.keys.write_quickly() as cursor:
             _NEW_KEY.run_many(cursor, self._stores.keys.dialect, rows)
         return made
@@ -94,7 +110,7 @@ class Vault:
         ).one_or_none()
         if row is None:
             return None
-        key = self._data_key(account, request_id)
+        key = self.data_key(account, request_id)
         if key is None:
             return None
         sealed = Sealed(row.nonce, row.ciphertext)
@@ -148,11 +164,16 @@ class Vault:
                 connection.execute(update(data_keys).where(column.id == row.id).values(values))
         return rows[-1].id if rows else None
 
-    def _data_key(self, account: UUID, request_id: UUID) -> bytes | None:
+    def data_key(self, account: UUID, thing: UUID) -> bytes | None:
+        """The data key of a thing in clear, or `None` where there is none: it was destroyed.
+
+        Raises:
+            Unreadable: there is one but it is of another account, or its key-encryption key is not configured.
+        """
         with self._stores.keys.read() as connection:
-            row = connection.execute(select(data_keys).where(data_keys.c.id == request_id)).one_or_none()
+            row = connection.execute(select(data_keys).where(data_keys.c.id == thing)).one_or_none()
         if row is None:
             return None
         if row.account_id != account:
             raise Unreadable
-        return self._ring.unwrap(WrappedKey(row.kek_id, Sealed(row.nonce, row.wrapped)), request_id, account)
+        return self._ring.unwrap(WrappedKey(row.kek_id, Sealed(row.nonce, row.wrapped)), thing, account)

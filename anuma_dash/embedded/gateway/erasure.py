@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
@@ -45,8 +44,9 @@ def identifiers(store: Store, condition: ColumnElement[bool], batch: int) -> Ite
 
 def erase_batch(connection: Connection, condition: ColumnElement[bool], batch: int) -> int:
     """Erase some of the covered rows, keeping the daily sums and the request log true. Answers how many."""
+    column = requests.c
     rows = connection.execute(
-        select(requests.c.id, requests.c.account_id, requests.c.created_at, requests.c.content_bytes)
+        select(column.id, column.account_id, column.created_by, column.created_at, column.content_bytes)
         .join(request_contents, request_contents.c.request_id == requests.c.id)
         .where(condition)
         .order_by(requests.c.id)
@@ -60,10 +60,14 @@ def erase_batch(connection: Connection, condition: ColumnElement[bool], batch: i
         .where(requests.c.id.in_(erased))
         .values(content_stored=False, content_rule="deleted", content_level="none", content_bytes=0)
     )
-    entries: Counter[Any] = Counter((row.account_id, row.created_at.date()) for row in rows)
-    for account, day in sorted(entries):
-        of_day = [row for row in rows if (row.account_id, row.created_at.date()) == (account, day)]
-        size = sum(row.content_bytes for row in of_day)
-        place = {"account_id": account, "day": day}
-        add_up(connection, content_days, place, {"entries": -len(of_day), "bytes": -size})
+    entries: Counter[tuple[UUID, UUID, date]] = Counter()
+    sizes: Counter[tuple[UUID, UUID, date]] = Counter()
+    for row in rows:
+        day = (row.account_id, row.created_by or row.account_id, row.created_at.date())
+        entries[day] += 1
+        sizes[day] += row.content_bytes
+    for account, owner, on in sorted(entries):
+        place = {"account_id": account, "category": "request_content", "owner": owner, "day": on}
+        taken = {"entries": -entries[account, owner, on], "bytes": -sizes[account, owner, on]}
+        add_up(connection, content_days, place, taken)
     return len(erased)

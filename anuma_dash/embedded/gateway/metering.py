@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from sqlalchemy import Dialect, String, Uuid, bindparam, insert, select, update
 
-from anuma_dash.gateway.schemas import Decision, DeletionScope
+from anuma_dash.gateway.schemas import ControlName, Decision, DeletionScope
 
 from .contents import Content, Vault
 from .credit import spend
 from .encryption import Sealed
-from .policy import Policy, decide, decide_again, read_policy_quickly
+from .policy import CONTROL_NAMES, Policy, Subject, decide, decide_again, read_policy_quickly
 from .statements import Cursor, Statement
 from .stores import Stores
 from .sums import Sums
@@ -80,8 +82,7 @@ class Record:
 
     id: UUID
     account: UUID
-    key_id: UUID
-    created_by: UUID | None
+    subject: Subject
     environment: str
     arrived_at: datetime
     endpoint: str
@@ -98,29 +99,85 @@ class Record:
     latency_ms: int
     first_byte_ms: int | None
     is_test: bool
-    at_arrival: Decision
+    at_arrival: Mapping[ControlName, Decision]
     epoch_at_arrival: int
     content: Content | None
     has_reservation: bool = False
 
+    @property
+    def key_id(self) -> UUID:
+        """The key that it came with."""
+        return self.subject.key_id
+
+    @property
+    def created_by(self) -> UUID | None:
+        """The person whose key it was, `None` for a service key."""
+        return self.subject.person
+
+    @property
+    def owner(self) -> UUID:
+        """Whose its content is: that person's, or the account's."""
+        return self.subject.person or self.account
+
 
 @dataclass(frozen=True)
 class Settled:
-    """What was decided at the write."""
+    """What was decided at the write, of each control."""
 
-    decision: Decision
+    decisions: Mapping[ControlName, Decision]
     epoch: int
+
+    @property
+    def decision(self) -> Decision:
+        """What prompt logging decided."""
+        return self.decisions["prompt_logging"]
+
+
+class Keeper(Protocol):
+    """Stores what a control lets stay of a request, beside prompt logging."""
+
+    @property
+    def control(self) -> ControlName:
+        """Whose it is."""
+
+    @property
+    def category(self) -> str:
+        """What a deletion calls it."""
+
+    def prepare(self, records: Sequence[Record], now: datetime) -> Mapping[UUID, Any]:
+        """Encrypt what is to be kept of requests that may be, by request; new data keys are committed on return.
+
+        A request that has nothing to keep is left out.
+        """
+
+    def nothing(self, record: Record) -> str:
+        """The rule by which a request has nothing to keep."""
+
+    def write(self, cursor: Cursor, dialect: Dialect, record: Record, prepared: Any, sums: Sums) -> Mapping[str, Any]:
+        """Write its rows in the request's transaction, and add to the sums of `content_days`.
+
+        Returns:
+            Columns of the request's row.
+        """
+
+    def discard(self, prepared: Sequence[Any]) -> None:
+        """Destroy the new data keys of what was not written after all."""
 
 
 class Meter:
     """Writes request rows."""
 
     def __init__(
-        self, stores: Stores, vault: Vault, count: Callable[[Record, Settled], object] = lambda *_: None
+        self,
+        stores: Stores,
+        vault: Vault,
+        count: Callable[[Record, Settled], object] = lambda *_: None,
+        keepers: Sequence[Keeper] = (),
     ) -> None:
         self._stores = stores
         self._vault = vault
         self._count = count
+        self._keepers = keepers
 
     def settle(self, records: Sequence[Record], now: datetime) -> list[Settled]:
         """Write requests, all of them or none, in one transaction, and count them. Call it once per request.
@@ -130,24 +187,54 @@ class Meter:
         """
         records = [_without_nothing(record) for record in records]
         sealed = self._vault.seal(
-            [(r.account, r.id, r.content) for r in records if r.at_arrival.stored and r.content is not None], now
+            [(r.account, r.id, r.content) for r in records if r.at_arrival["prompt_logging"].stored and r.content], now
         )
+        prepared: dict[ControlName, Mapping[UUID, Any]] = {}
         settled: list[Settled] = []
         try:
-            settled = self._write(records, sealed)
+            for keeper in self._keepers:
+                allowed = [r for r in records if r.at_arrival[keeper.control].stored]
+                prepared[keeper.control] = keeper.prepare(allowed, now) if allowed else {}
+            settled = self._write(records, sealed, prepared)
         finally:
-            stored = {r.id for r, found in zip(records, settled, strict=False) if found.decision.stored}
-            if unused := [request_id for request_id in sealed if request_id not in stored]:
-                self._vault.destroy_keys(unused, durable=False)
+            self._let_go(records, settled, sealed, prepared)
         for record, found in zip(records, settled, strict=True):
             self._count(record, found)
         return settled
 
-    def _write(self, records: Sequence[Record], sealed: Mapping[UUID, Sealed]) -> list[Settled]:
+    def _let_go(
+        self,
+        records: Sequence[Record],
+        settled: Sequence[Settled],
+        sealed: Mapping[UUID, Sealed],
+        prepared: Mapping[ControlName, Mapping[UUID, Any]],
+    ) -> None:
+        """Destroy the data keys of what the write did not keep."""
+        found = {record.id: one.decisions for record, one in zip(records, settled, strict=False)}
+
+        def kept(request_id: UUID, control: ControlName) -> bool:
+            return request_id in found and found[request_id][control].stored
+
+        if unused := [request_id for request_id in sealed if not kept(request_id, "prompt_logging")]:
+            self._vault.destroy_keys(unused, durable=False)
+        for keeper in self._keepers:
+            of_control = prepared.get(keeper.control, {})
+            if left := [one for request_id, one in of_control.items() if not kept(request_id, keeper.control)]:
+                keeper.discard(left)
+
+    def _write(
+        self,
+        records: Sequence[Record],
+        sealed: Mapping[UUID, Sealed],
+        prepared: Mapping[ControlName, Mapping[UUID, Any]],
+    ) -> list[Settled]:
+        storing = set(sealed).union(*prepared.values())
         with self._stores.main.write_quickly() as cursor:
-            write = _Write(cursor, self._stores.main.dialect, {r.account for r in records if r.id in sealed})
+            steady = {record.account for record in records if record.id in storing}
+            write = _Write(cursor, self._stores.main.dialect, steady, self._keepers)
             for record in records:
-                write.add(record, sealed.get(record.id))
+                ready = {name: found[record.id] for name, found in prepared.items() if record.id in found}
+                write.add(record, sealed.get(record.id), ready)
             write.finish()
             return write.settled
 
@@ -155,7 +242,8 @@ class Meter:
 class _Write:
     """One transaction that settles requests: what is decided for each, then all rows, then the sums."""
 
-    def __init__(self, cursor: Cursor, dialect: Dialect, steady: Collection[UUID]) -> None:
+    def __init__(self, cursor: Cursor, dialect: Dialect, steady: Collection[UUID], keepers: Sequence[Keeper]) -> None:
+        self._keepers = keepers
         self.settled: list[Settled] = []
         self._cursor = cursor
         self._dialect = dialect
@@ -170,22 +258,50 @@ class _Write:
         self._spent: Counter[UUID] = Counter()
         self._released: list[UUID] = []
 
-    def add(self, record: Record, sealed: Sealed | None) -> None:
+    def add(self, record: Record, sealed: Sealed | None, prepared: Mapping[ControlName, Any]) -> None:
         """Decide about one request by the policy as it is in this transaction."""
         policy = self._policy(record.account)
-        at_write = decide(policy, "prompt_logging", record.key_id, record.created_by)
-        decision = decide_again(record.at_arrival, at_write)
-        if decision.stored and self._is_deleted(record):
-            refused = {"stored": False, "rule": "deletion_under_way", "level": "none"}
-            decision = decision.model_copy(update=refused)
+        decisions = {name: self._decide(policy, name, record) for name in CONTROL_NAMES}
+        decisions["prompt_logging"] = self._unless_deleted(decisions["prompt_logging"], record, "request_content")
         size = 0
-        if decision.stored and sealed is not None:
+        if decisions["prompt_logging"].stored and sealed is not None:
             size = sealed.plain_bytes
             self._contents.append(_content_columns(record, sealed))
-            self._content_days.add(_day(record), entries=1, bytes=size)
-        self._rows.append(_columns(record, decision, policy.epoch, size))
+            self._content_days.add(_content_day(record, "request_content"), entries=1, bytes=size)
+        more = self._keep(record, prepared, decisions)
+        self._rows.append(_columns(record, decisions, policy.epoch, size) | more)
         self._add_up(record, self._rows[-1])
-        self.settled.append(Settled(decision, policy.epoch))
+        self.settled.append(Settled(decisions, policy.epoch))
+
+    def _decide(self, policy: Policy, control: ControlName, record: Record) -> Decision:
+        return decide_again(record.at_arrival[control], decide(policy, control, record.subject))
+
+    def _unless_deleted(self, decision: Decision, record: Record, category: str) -> Decision:
+        if decision.stored and self._is_deleted(record, category):
+            refused = {"stored": False, "rule": "deletion_under_way", "level": "none"}
+            return decision.model_copy(update=refused)
+        return decision
+
+    def _keep(
+        self, record: Record, prepared: Mapping[ControlName, Any], decisions: dict[ControlName, Decision]
+    ) -> dict[str, Any]:
+        """Let the keepers write what may stay; of what no keeper has, nothing does."""
+        columns: dict[str, Any] = {}
+        kept: set[ControlName] = {"prompt_logging"}
+        for keeper in self._keepers:
+            name = keeper.control
+            decisions[name] = decision = self._unless_deleted(decisions[name], record, keeper.category)
+            if not decision.stored:
+                continue
+            if name in prepared:
+                columns.update(keeper.write(self._cursor, self._dialect, record, prepared[name], self._content_days))
+                kept.add(name)
+            else:
+                decisions[name] = _nothing(decision, keeper.nothing(record))
+        for name in CONTROL_NAMES:
+            if decisions[name].stored and name not in kept:
+                decisions[name] = _nothing(decisions[name], "not_applicable")
+        return columns
 
     def finish(self) -> None:
         """Write it, always in the same order of tables and rows, so that no two such transactions deadlock."""
@@ -206,11 +322,11 @@ class _Write:
             self._policies[account] = found
         return found
 
-    def _is_deleted(self, record: Record) -> bool:
+    def _is_deleted(self, record: Record, category: str) -> bool:
         """Whether a deletion accepted while the request was under way covers it."""
         which = {"account": record.account, "arrived_at": record.arrived_at}
         scopes = _DELETIONS_SINCE.rows(self._cursor, self._dialect, which)
-        return any(_covers(DeletionScope.model_validate_json(scope), record) for (scope,) in scopes)
+        return any(_covers(DeletionScope.model_validate_json(scope), record, category) for (scope,) in scopes)
 
     def _add_up(self, record: Record, row: Mapping[str, Any]) -> None:
         cost, failed = row["cost_micro_usd"], int(record.outcome == "failed")
@@ -226,8 +342,9 @@ class _Write:
 
 
 def _without_nothing(record: Record) -> Record:
-    if record.at_arrival.stored and record.content is None:
-        return replace(record, at_arrival=_nothing_to_store(record))
+    logging = record.at_arrival["prompt_logging"]
+    if logging.stored and record.content is None:
+        return replace(record, at_arrival={**record.at_arrival, "prompt_logging": _nothing_to_store(record, logging)})
     return record
 
 
@@ -235,22 +352,42 @@ def _day(record: Record) -> tuple[UUID, date]:
     return record.account, record.arrived_at.date()
 
 
-def _nothing_to_store(record: Record) -> Decision:
+def _content_day(record: Record, category: str) -> tuple[UUID, str, UUID, date]:
+    return record.account, category, record.owner, record.arrived_at.date()
+
+
+def _nothing(decision: Decision, rule: str) -> Decision:
+    return decision.model_copy(update={"stored": False, "rule": rule, "level": "none"})
+
+
+def _nothing_to_store(record: Record, decision: Decision) -> Decision:
     """A failed request's content is not kept; one whose client left before its prompt was whole has none."""
-    rule = "failed" if record.outcome == "failed" else "no_content"
-    return record.at_arrival.model_copy(update={"stored": False, "rule": rule, "level": "none"})
+    return _nothing(decision, "failed" if record.outcome == "failed" else "no_content")
 
 
-def _covers(scope: DeletionScope, record: Record) -> bool:
+def _covers(scope: DeletionScope, record: Record, category: str) -> bool:
+    """What a scope names beside these is of things that were there when it was accepted."""
+    by_name = (scope.conversation_ids, scope.memory_ids, scope.evaluation_ids, scope.app_id, scope.model, scope.pinned)
     return (
-        (scope.before is None or record.arrived_at < scope.before)
+        scope.category in (category, "all_content")
+        and all(one is None for one in by_name)
+        and (scope.before is None or record.arrived_at < scope.before)
         and (scope.request_ids is None or record.id in scope.request_ids)
         and (scope.person is None or scope.person == record.created_by)
+        and (not scope.service or record.created_by is None)
     )
 
 
-def _columns(record: Record, decision: Decision, epoch: int, stored_bytes: int) -> dict[str, Any]:
-    usage, price = record.usage, record.price
+@lru_cache(maxsize=256)
+def _others(decided: tuple[tuple[str, bool, str, str], ...]) -> str:
+    return json.dumps({name: rest for name, *rest in decided}, separators=(",", ":"))
+
+
+def _columns(
+    record: Record, decisions: Mapping[ControlName, Decision], epoch: int, stored_bytes: int
+) -> dict[str, Any]:
+    usage, price, decision = record.usage, record.price, decisions["prompt_logging"]
+    others = tuple((n, d.stored, d.rule, d.level) for n, d in decisions.items() if n != "prompt_logging")
     return {
         "id": record.id,
         "account_id": record.account,
@@ -285,6 +422,9 @@ def _columns(record: Record, decision: Decision, epoch: int, stored_bytes: int) 
         "content_epoch": decision.epoch,
         "content_bytes": stored_bytes,
         "policy_epoch_at_write": epoch,
+        "other_controls": _others(others),
+        "conversation_id": None,
+        "memories_used": 0,
     }
 
 

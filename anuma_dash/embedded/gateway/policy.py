@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -18,28 +18,44 @@ from anuma_dash.gateway.schemas import (
     ControlName,
     Controls,
     Decision,
+    PersonalControlName,
+    PersonalInEffect,
     RequestedControls,
     StricterControl,
+    StricterInEffect,
 )
 
 from .statements import Cursor, Statement
 from .tables import accounts, controls
 
 CONTROL_NAMES: Final[tuple[ControlName, ...]] = get_args(ControlName)
+PERSONAL: Final[tuple[PersonalControlName, ...]] = get_args(PersonalControlName)
 DEFAULT_RETENTION_DAYS: Final = 30
 Level = Literal["account", "app", "key", "person", "request", "none"]
-Stricter = dict[UUID, dict[ControlName, StricterControl]]
+Stricter = dict[UUID, dict[ControlName, StricterInEffect]]
+Personal = dict[UUID, dict[PersonalControlName, PersonalInEffect]]
 
 
 class State(BaseModel):
-    """What a controls row holds: every control, and the lower levels that only switch off."""
+    """What a controls row holds: every control, the lower levels that only switch off, and what people chose."""
 
     model_config = ConfigDict(frozen=True)
 
     controls: dict[ControlName, ControlInEffect]
     apps: Stricter = {}
     keys: Stricter = {}
-    people: Stricter = {}
+    people: Personal = {}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose request a decision is about: the key, its app, the person whose key it is, and what it is stricter in."""
+
+    key_id: UUID
+    app_id: UUID
+    person: UUID | None
+    stricter: frozenset[str] = frozenset()
+    """By its making; what `State.keys` says of it takes the place of that."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +93,37 @@ def next_state(present: State, requested: RequestedControls, now: datetime) -> S
             retention_days=setting.retention_days,
             since=before.since if kept else now,
             since_epoch=before.since_epoch if kept else requested.epoch,
+            people=setting.people,
         )
-    return State(controls=settings, apps=requested.apps, keys=requested.keys, people=requested.people)
+    new = StricterInEffect(since=now, since_epoch=requested.epoch)
+    return State(
+        controls=settings,
+        apps=_stricter(present.apps, requested.apps, new),
+        keys=_stricter(present.keys, requested.keys, new),
+        people=_personal(present.people, requested, now),
+    )
+
+
+def _stricter(
+    present: Stricter, requested: dict[UUID, dict[ControlName, StricterControl]], new: StricterInEffect
+) -> Stricter:
+    return {one: {name: present.get(one, {}).get(name, new) for name in off} for one, off in requested.items()}
+
+
+def _personal(present: Personal, requested: RequestedControls, now: datetime) -> Personal:
+    made: Personal = {}
+    for person, settings in requested.people.items():
+        made[person] = {}
+        for name, setting in settings.items():
+            before = present.get(person, {}).get(name)
+            kept = before is not None and before.enabled == setting.enabled
+            made[person][name] = PersonalInEffect(
+                enabled=setting.enabled,
+                retention_days=setting.retention_days,
+                since=before.since if kept and before else now,
+                since_epoch=before.since_epoch if kept and before else requested.epoch,
+            )
+    return made
 
 
 def body_hash(requested: BaseModel | dict[str, object]) -> str:
@@ -91,6 +136,12 @@ def body_hash(requested: BaseModel | dict[str, object]) -> str:
 def parse_state(text: str) -> State:
     """Parse a row. The parse is remembered by the text itself: the row is read anew each time."""
     return State.model_validate_json(text)
+
+
+@lru_cache(maxsize=256)
+def parse_stricter(text: str) -> frozenset[str]:
+    """The controls that a key was made without."""
+    return frozenset(json.loads(text))
 
 
 def read_policy(connection: Connection, account: UUID, *, steady: bool = False) -> Policy:
@@ -113,21 +164,34 @@ def read_policy_quickly(cursor: Cursor, dialect: Dialect, account: UUID, *, stea
     return Policy(account_status=status, epoch=epoch, state=parse_state(state))
 
 
-def decide(policy: Policy, control: ControlName, key_id: UUID, person: UUID | None) -> Decision:
-    """Whether content is stored: account, then key, then person; a lower level may only be stricter."""
+def decide(policy: Policy, control: ControlName, subject: Subject) -> Decision:
+    """Whether content is stored. A lower level may only be stricter; a personal control is the person's own choice."""
 
     def no(rule: str, level: Level) -> Decision:
         return Decision(stored=False, rule=rule, level=level, epoch=policy.epoch)
 
+    state = policy.state
+    setting = state.controls[control]
     if policy.account_status != "active":
         return no("account_suspended", "account")
-    if not policy.state.controls[control].enabled:
+    own = control in PERSONAL and subject.person is not None
+    if own and setting.people == "forbidden":
+        return no("people_forbidden", "account")
+    if not own and not setting.enabled:
         return no("account_control", "account")
-    if control in policy.state.keys.get(key_id, {}):
-        return no("key_control", "key")
-    if person is not None and control in policy.state.people.get(person, {}):
+    if own and not _chosen(state, control, subject.person):
         return no("person_control", "person")
-    return Decision(stored=True, rule="account_control", level="account", epoch=policy.epoch)
+    if control in state.apps.get(subject.app_id, {}):
+        return no("app_control", "app")
+    if control in state.keys.get(subject.key_id, subject.stricter):
+        return no("key_control", "key")
+    level: Level = "person" if own else "account"
+    return Decision(stored=True, rule=f"{level}_control", level=level, epoch=policy.epoch)
+
+
+def _chosen(state: State, control: str, person: UUID | None) -> bool:
+    settings: dict[Any, PersonalInEffect] = state.people.get(person, {}) if person else {}
+    return control in settings and settings[control].enabled
 
 
 def decide_again(at_arrival: Decision, at_write: Decision) -> Decision:
@@ -145,17 +209,39 @@ def decide_again(at_arrival: Decision, at_write: Decision) -> Decision:
 
 def controls_of(row: Row[tuple[object, ...]]) -> Controls:
     """The controls row as the contract shows it. This gateway keeps no copy of a policy: applied is in effect."""
+    state = parse_state(row.state)
     return Controls(
         epoch=row.epoch,
         body_hash=row.body_hash,
         applied_at=row.applied_at,
         in_effect=True,
         in_effect_at=row.applied_at,
-        controls=parse_state(row.state).controls,
+        **{name: getattr(state, name) for name in State.model_fields},
     )
 
 
-def retention_cutoff(state: State, now: datetime) -> datetime | None:
-    """Request content that arrived before this is past its period; `None` if it is kept until deleted."""
-    days = state.controls["prompt_logging"].retention_days
+def controls_for(controls: Controls, person: UUID | None) -> Controls:
+    """The controls as this person may see them: what others chose for themselves is theirs. `None` sees it all."""
+    if person is None:
+        return controls
+    return controls.model_copy(update={"people": {one: own for one, own in controls.people.items() if one == person}})
+
+
+def retention_days(state: State, control: ControlName, person: UUID | None = None) -> int | None:
+    """How many days content of a control is kept, `None` until deleted.
+
+    Args:
+        person: whose content it is, of a personal control; `None` for what service keys send.
+    """
+    if control in PERSONAL and person is not None:
+        settings: dict[Any, PersonalInEffect] = state.people.get(person, {})
+        return settings[control].retention_days if control in settings else DEFAULT_RETENTION_DAYS
+    return state.controls[control].retention_days
+
+
+def retention_cutoff(
+    state: State, now: datetime, control: ControlName = "prompt_logging", person: UUID | None = None
+) -> datetime | None:
+    """What arrived before this is past its period; `None` if it is kept until deleted."""
+    days = retention_days(state, control, person)
     return None if days is None else now - timedelta(days=days)

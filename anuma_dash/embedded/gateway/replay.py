@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from anuma_dash.gateway.schemas import NewDeletion
 
+from .accounts import add_account
 from .core import Gateway
 from .deleting import Deleting
 from .deletions import UNFINISHED, accept, scope_of, unfinished
@@ -31,7 +32,7 @@ from .journal import (
     JournalRefused,
     RevocationAct,
 )
-from .policy import body_hash, new_state, parse_state
+from .policy import parse_state
 from .sweep import destroy_orphans
 from .tables import accounts, api_keys, controls, deletions, destroyed_deletions, journal_position
 
@@ -162,14 +163,7 @@ def _make_known(connection: Connection, act: Act) -> None:
     """An account that was made after the backup: its epoch and its state must not begin anew. Its name comes again."""
     if connection.scalar(select(accounts.c.id).where(accounts.c.id == act.account)) is not None:
         return
-    connection.execute(
-        insert(accounts).values(
-            id=act.account, name=str(act.account), status="active", created_at=act.at, updated_at=act.at
-        )
-    )
-    values = {"epoch": 0, "body_hash": body_hash({}), "applied_at": act.at}
-    values["state"] = new_state(act.at).model_dump_json()
-    connection.execute(insert(controls).values(account_id=act.account, **values))
+    add_account(connection, act.account, act.at, name=str(act.account), status="active", updated_at=act.at)
 
 
 def _redo(connection: Connection, act: Act) -> None:

@@ -68,11 +68,25 @@ controls = Table(
     Column("state", Text, nullable=False),  # JSON of policy.State
 )
 
+apps = Table(
+    "apps",
+    main,
+    Column("id", Uuid, primary_key=True),
+    Column("account_id", Uuid, ForeignKey("accounts.id"), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("is_default", Boolean, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Index("ix_apps_account", "account_id", "id"),
+)
+
 api_keys = Table(
     "api_keys",
     main,
     Column("id", Uuid, primary_key=True),
     Column("account_id", Uuid, ForeignKey("accounts.id"), nullable=False),
+    Column("app_id", Uuid, ForeignKey("apps.id"), nullable=False),
+    Column("stricter", Text, nullable=False, server_default="[]"),  # JSON list of controls that are off from the start
     Column("fingerprint", LargeBinary, nullable=False, unique=True),
     Column("name", String(100), nullable=False),
     Column("environment", String(8), nullable=False),
@@ -126,6 +140,9 @@ requests = Table(
     Column("provider_retention", String(500), nullable=False),
     Column("provider_training", String(500), nullable=False),
     Column("is_test", Boolean, nullable=False),
+    Column("other_controls", Text),  # JSON of what the other controls decided
+    Column("conversation_id", Uuid),
+    Column("memories_used", Integer, nullable=False, server_default="0"),
     Index("ix_requests_account", "account_id", "id"),
     Index("ix_requests_key", "account_id", "key_id", "id"),
     Index("ix_requests_person", "account_id", "created_by", "id"),
@@ -163,6 +180,8 @@ content_days = Table(
     "content_days",
     main,
     Column("account_id", Uuid, ForeignKey("accounts.id"), primary_key=True),
+    Column("category", String(20), primary_key=True),
+    Column("owner", Uuid, primary_key=True),  # a person; of what service keys send, the account
     Column("day", Date, primary_key=True),
     Column("entries", BigInteger, nullable=False),
     Column("bytes", BigInteger, nullable=False),
@@ -261,7 +280,8 @@ journal_position = Table(
 data_keys = Table(
     "data_keys",
     keys,
-    Column("id", Uuid, primary_key=True),  # of the thing whose content it encrypts: a request
+    Column("id", Uuid, primary_key=True),  # of the thing whose content it encrypts
+    Column("kind", String(20), nullable=False, server_default="request_content"),
     Column("account_id", Uuid, nullable=False),
     Column("kek_id", String(64), nullable=False),
     Column("nonce", LargeBinary, nullable=False),

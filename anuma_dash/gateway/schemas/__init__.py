@@ -6,6 +6,7 @@ This folder is the contract: the embedded gateway serves these models, the dashb
 """
 
 from anuma_dash.gateway.schemas.accounts import Account, AccountBody, AccountStatus, Credit, CreditBody
+from anuma_dash.gateway.schemas.apps import App, AppChange, NewApp
 from anuma_dash.gateway.schemas.canary import Canary, NewCanary, StoreScan
 from anuma_dash.gateway.schemas.controls import (
     ControlInEffect,
@@ -14,19 +15,47 @@ from anuma_dash.gateway.schemas.controls import (
     ControlSetting,
     Decision,
     EffectivePolicy,
+    PersonalControlName,
+    PersonalInEffect,
+    PersonalSetting,
     RequestedControls,
     StricterControl,
+    StricterInEffect,
 )
-from anuma_dash.gateway.schemas.deletions import Deletion, DeletionScope, NewDeletion, StoreResult, Unreachable
+from anuma_dash.gateway.schemas.conversations import (
+    Conversation,
+    ConversationChange,
+    ConversationMessage,
+    ConversationOwner,
+    SearchHit,
+    SnippetPart,
+)
+from anuma_dash.gateway.schemas.deletions import (
+    ContentCategory,
+    Deletion,
+    DeletionPreview,
+    DeletionScope,
+    Kept,
+    NewDeletion,
+    StoreResult,
+    Unreachable,
+)
 from anuma_dash.gateway.schemas.keys import LAST_FOUR, CreatedKey, Key, KeyChange, KeyEnvironment, KeyOwners, NewKey
-from anuma_dash.gateway.schemas.requests import Message, Request, RequestContent, RequestSummary
-from anuma_dash.gateway.schemas.shapes import (
-    CONTRACT_VERSION,
-    Contract,
-    Page,
-    Problem,
-    Time,
+from anuma_dash.gateway.schemas.memories import Memory, MemoryChange, NewMemory
+from anuma_dash.gateway.schemas.purges import Purge, RetentionPreview
+from anuma_dash.gateway.schemas.requests import (
+    Attachment,
+    Evaluation,
+    Message,
+    NewEvaluation,
+    Request,
+    RequestContent,
+    RequestSummary,
+    RequestTrace,
+    ToolCall,
+    TraceStep,
 )
+from anuma_dash.gateway.schemas.shapes import CONTRACT_VERSION, Contract, Page, Problem, Time
 from anuma_dash.gateway.schemas.summaries import DataState, Day, Evidence, Inventory, InventoryRow, Overview
 
 __all__ = [
@@ -35,12 +64,20 @@ __all__ = [
     "Account",
     "AccountBody",
     "AccountStatus",
+    "App",
+    "AppChange",
+    "Attachment",
     "Canary",
+    "ContentCategory",
     "Contract",
     "ControlInEffect",
     "ControlName",
     "ControlSetting",
     "Controls",
+    "Conversation",
+    "ConversationChange",
+    "ConversationMessage",
+    "ConversationOwner",
     "CreatedKey",
     "Credit",
     "CreditBody",
@@ -48,29 +85,48 @@ __all__ = [
     "Day",
     "Decision",
     "Deletion",
+    "DeletionPreview",
     "DeletionScope",
     "EffectivePolicy",
+    "Evaluation",
     "Evidence",
     "Inventory",
     "InventoryRow",
+    "Kept",
     "Key",
     "KeyChange",
     "KeyEnvironment",
     "KeyOwners",
+    "Memory",
+    "MemoryChange",
     "Message",
+    "NewApp",
     "NewCanary",
     "NewDeletion",
+    "NewEvaluation",
     "NewKey",
+    "NewMemory",
     "Overview",
     "Page",
+    "PersonalControlName",
+    "PersonalInEffect",
+    "PersonalSetting",
     "Problem",
+    "Purge",
     "Request",
     "RequestContent",
     "RequestSummary",
+    "RequestTrace",
     "RequestedControls",
+    "RetentionPreview",
+    "SearchHit",
+    "SnippetPart",
     "StoreResult",
     "StoreScan",
     "StricterControl",
+    "StricterInEffect",
     "Time",
+    "ToolCall",
+    "TraceStep",
     "Unreachable",
 ]

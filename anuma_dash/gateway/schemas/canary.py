@@ -6,15 +6,19 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from anuma_dash.gateway.schemas.controls import Decision
+from anuma_dash.gateway.schemas.controls import ControlName, Decision
 from anuma_dash.gateway.schemas.deletions import Unreachable
 from anuma_dash.gateway.schemas.shapes import Count, Received, Sent
 
 
 class NewCanary(Sent):
-    """Send a test string through the normal path under this key (the built-in model, free)."""
+    """Send a test string through the normal path under this key (the built-in model, free).
+
+    Then it is looked for where `control` keeps things.
+    """
 
     key_id: UUID
+    control: ControlName = "prompt_logging"
 
 
 class StoreScan(Received):
@@ -29,13 +33,14 @@ class StoreScan(Received):
 class Canary(Received):
     """What *Test it now* found.
 
-    `readable` is the decrypted look at the test request's content: it must be true exactly when `expected` is.
+    `readable` is the decrypted look at what the control stored of the test request: true exactly when `expected` is.
     """
 
     id: UUID
     at: AwareDatetime
     key_id: UUID
     request_id: UUID
+    control: ControlName = "prompt_logging"
     epoch: int
     expected: bool
     readable: bool

@@ -9,17 +9,39 @@ from pydantic import AwareDatetime, Field
 
 from anuma_dash.gateway.schemas.shapes import Count, Received, Sent, Time
 
+ContentCategory = Literal["request_content", "traces", "evaluations", "conversations", "memories"]
+"""What is stored under the five controls, in their order."""
+
 
 class DeletionScope(Sent):
-    """What to delete. `request_content` with `before` and `request_ids` unset means all of it.
+    """What to delete: everything of a category, or of all of them (`all_content`), narrowed by what else is set.
 
-    Items that arrive after the deletion was accepted are never part of it.
+    `before` is the time of an item's arrival, of a conversation that of its last message. `person` are items that
+    belong to that person, `service` items that belong to nobody. The last four are for conversations alone: `query` is
+    a search as on the page. Items that arrive after the deletion was accepted are never part of it.
     """
 
-    category: Literal["request_content"]
+    category: ContentCategory | Literal["all_content"]
     before: Time | None = None
-    request_ids: list[UUID] | None = Field(default=None, max_length=1000)
     person: UUID | None = None
+    service: bool = False
+    request_ids: list[UUID] | None = Field(default=None, max_length=1000)
+    conversation_ids: list[UUID] | None = Field(default=None, max_length=10_000)
+    memory_ids: list[UUID] | None = Field(default=None, max_length=1000)
+    evaluation_ids: list[UUID] | None = Field(default=None, max_length=1000)
+    app_id: UUID | None = None
+    model: str | None = Field(default=None, max_length=200)
+    pinned: bool | None = None
+
+
+class DeletionPreview(Received):
+    """What a deletion of this scope would delete, counted right now. `held` are items that a legal duty keeps."""
+
+    as_of: AwareDatetime
+    total: Count
+    oldest: AwareDatetime | None
+    newest: AwareDatetime | None
+    held: Count
 
 
 class NewDeletion(Sent):
@@ -48,6 +70,14 @@ class StoreResult(Received):
     note: str = ""
 
 
+class Kept(Received):
+    """What a deletion left, and why."""
+
+    category: str
+    count: Count
+    reason: str
+
+
 class Unreachable(Received):
     """A place that the gateway cannot look into, and why."""
 
@@ -67,5 +97,6 @@ class Deletion(Received):
     done: Count
     per_store: list[StoreResult]
     not_reached: list[Unreachable]
+    kept: list[Kept] = Field(default=[])
     backups_unreadable_by: AwareDatetime
     failure: str | None = None

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from anuma_dash.gateway.schemas.controls import ControlName, StricterControl
 from anuma_dash.gateway.schemas.shapes import MicroUSD, Received, Sent, Time
 
 KeyEnvironment = Literal["live", "test"]
@@ -15,9 +16,14 @@ LAST_FOUR = r"^[0-9A-Za-z]{4}$"
 
 
 class NewKey(Sent):
-    """A key to be made. `created_by` is the person it belongs to; `None` makes a service key."""
+    """A key to be made. `created_by` is the person it belongs to; `None` makes a service key.
+
+    Without `app_id` it belongs to the account's default app. `controls` are stricter from its first request on.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
+    app_id: UUID | None = None
+    controls: dict[ControlName, StricterControl] = Field(default={})
     environment: KeyEnvironment = "live"
     created_by: UUID | None = None
     expires_at: Time | None = None
@@ -42,6 +48,8 @@ class Key(Received):
 
     id: UUID
     name: str
+    app_id: UUID
+    app_name: str
     environment: KeyEnvironment
     prefix: str
     last_four: str

@@ -5,18 +5,26 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
+from anuma_dash.gateway.schemas.apps import App
 from anuma_dash.gateway.schemas.controls import ControlName, Controls
+from anuma_dash.gateway.schemas.conversations import ConversationOwner
+from anuma_dash.gateway.schemas.deletions import ContentCategory
 from anuma_dash.gateway.schemas.keys import Key
+from anuma_dash.gateway.schemas.purges import Purge
 from anuma_dash.gateway.schemas.requests import RequestSummary
 from anuma_dash.gateway.schemas.shapes import Count, MicroUSD, Received
 
 
 class InventoryRow(Received):
-    """How much of one data category is stored for an account, right now."""
+    """How much of one data category is stored, right now: of the account, or of the caller alone (`owner`: me).
 
-    category: Literal["request_content", "request_metadata"]
+    `next_purge` is when what is past its period is deleted next; `None` if it has no period.
+    """
+
+    category: ContentCategory | Literal["request_metadata"]
+    owner: ConversationOwner = "account"
     count: Count
     bytes: Count
     oldest: AwareDatetime | None
@@ -34,7 +42,10 @@ class Inventory(Received):
 
 
 class Evidence(Received):
-    """The last requests that a control's present value decided, and how many of them stored content."""
+    """The last requests that a control's present value decided, and how many of them stored content.
+
+    Of a personal control, requests of the caller's own keys and the caller's own value.
+    """
 
     control: ControlName
     looked_at: Count
@@ -48,6 +59,9 @@ class DataState(Received):
     controls: Controls
     inventory: Inventory
     evidence: list[Evidence]
+    purges: list[Purge] = Field(default=[])
+    """The last runs of the scheduled deletion over what the caller may see, newest first."""
+    apps: list[App] = Field(default=[])
     latest: list[RequestSummary]
     keys: list[Key]
 

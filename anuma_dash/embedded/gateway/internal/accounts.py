@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from anuma_dash.gateway.schemas import Account, AccountBody, AccountStatus
 
-from .. import policy
+from ..accounts import add_account
 from ..problems import Refused
-from ..tables import accounts, api_keys, controls
+from ..tables import accounts, api_keys
 from .callers import Caller, NewAccountWriter, Reader
 from .idempotency import lock_account
 
@@ -39,16 +39,7 @@ def put_account(caller: NewAccountWriter, body: AccountBody) -> Account:
             values["status_since"] = now
         found = connection.execute(update(accounts).where(accounts.c.id == account).values(values))
         if found.rowcount == 0:
-            connection.execute(insert(accounts).values(id=account, created_at=now, **values))
-            connection.execute(
-                insert(controls).values(
-                    account_id=account,
-                    epoch=0,
-                    body_hash=policy.body_hash({}),
-                    applied_at=now,
-                    state=policy.new_state(now).model_dump_json(),
-                )
-            )
+            add_account(connection, account, now, **values)
         return _show(connection.execute(select(accounts).where(accounts.c.id == account)).one())
 
 

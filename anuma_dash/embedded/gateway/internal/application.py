@@ -7,13 +7,14 @@ from fastapi import FastAPI
 from anuma_dash.gateway.schemas import CONTRACT_VERSION
 
 from .. import problems
-from . import accounts, canary, contract, controls, credit, deletions, key_owners, keys, requests, summaries
+from . import accounts, apps, canary, contract, controls, credit, deletions, key_owners, keys, requests, summaries
 
 PREFIX = "/internal/v1"
 _ROUTERS = (
     contract.router,
     accounts.router,
     summaries.router,
+    apps.router,
     keys.router,
     key_owners.router,
     controls.router,

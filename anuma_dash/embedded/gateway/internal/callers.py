@@ -30,6 +30,7 @@ ANY_ACCOUNT: Final = "*"
 _FUTURE_SECONDS: Final = 5
 _MAX_TOKEN_CHARS: Final = 4096
 _SYSTEM: Final = "system:worker"
+_NOBODY: Final = UUID(int=0)
 _JTI: Final = re.compile(r"[\x21-\x7e]{8,200}")
 
 
@@ -48,6 +49,16 @@ class Token:
     has_act: bool
     staff: str | None
     scopes: frozenset[str]
+
+    @property
+    def person(self) -> UUID | None:
+        """Whose personal settings and content the caller may see: their own; in a support session nobody's.
+
+        `None` is the service itself, for its own work.
+        """
+        if self.has_act:
+            return _NOBODY
+        return None if self.subject == _SYSTEM else UUID(self.subject)
 
 
 @dataclass(frozen=True)

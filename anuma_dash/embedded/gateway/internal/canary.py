@@ -112,7 +112,7 @@ def _look(
     canary = Canary(
         id=uuid7(gateway.now()),
         at=exchange.arrived_at,
-        key_id=exchange.admitted.key_id,
+        key_id=exchange.admitted.subject.key_id,
         request_id=exchange.id,
         epoch=settled.epoch,
         expected=decision.stored,

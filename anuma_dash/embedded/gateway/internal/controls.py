@@ -13,15 +13,18 @@ from anuma_dash.gateway.schemas import Controls, Decision, EffectivePolicy, Requ
 from .. import problems
 from ..policy import (
     CONTROL_NAMES,
+    Subject,
     body_hash,
+    controls_for,
     controls_of,
     decide,
     next_state,
     parse_state,
+    parse_stricter,
     read_policy,
 )
 from ..problems import Refused
-from ..tables import api_keys, controls
+from ..tables import api_keys, apps, controls
 from .callers import Caller, Reader, Writer
 from .idempotency import lock_account
 
@@ -32,7 +35,7 @@ router = APIRouter(tags=["controls"])
 def get_controls(caller: Reader) -> Controls:
     """The state that the gateway obeys."""
     with caller.gateway.stores.main.read() as connection:
-        return read_controls(connection, caller.account)
+        return controls_for(read_controls(connection, caller.account), caller.token.person)
 
 
 @router.put("/accounts/{acc}/controls")
@@ -71,18 +74,29 @@ def get_effective_policy(
     """What would happen to the next request of a key, and which rule decides, per control."""
     with caller.gateway.stores.main.read() as connection:
         row = connection.execute(
-            select(api_keys).where(api_keys.c.id == key, api_keys.c.account_id == caller.account)
+            select(api_keys, apps.c.name.label("app_name"))
+            .join(apps, apps.c.id == api_keys.c.app_id)
+            .where(api_keys.c.id == key, api_keys.c.account_id == caller.account)
         ).one_or_none()
         if row is None:
             raise problems.not_found()
         policy = read_policy(connection, caller.account)
     ended = row.expires_at is not None and row.expires_at <= caller.gateway.now()
     stopped = row.deactivated_at is not None and policy.account_status == "active"
+    subject = Subject(row.id, row.app_id, row.created_by, parse_stricter(row.stricter))
+    decisions = {name: decide(policy, name, subject) for name in CONTROL_NAMES}
     if row.revoked_at is not None or stopped or ended:
         refused = Decision(stored=False, rule="key_unknown", level="key", epoch=policy.epoch)
-        return EffectivePolicy(key_id=key, model=model, decisions=dict.fromkeys(CONTROL_NAMES, refused))
-    decisions = {name: decide(policy, name, key, row.created_by) for name in CONTROL_NAMES}
-    return EffectivePolicy(key_id=key, model=model, decisions=decisions)
+        decisions = dict.fromkeys(CONTROL_NAMES, refused)
+    return EffectivePolicy(
+        key_id=key,
+        key_name=row.name,
+        app_id=row.app_id,
+        app_name=row.app_name,
+        person=row.created_by,
+        model=model,
+        decisions=decisions,
+    )
 
 
 def read_controls(connection: Connection, account: UUID) -> Controls:

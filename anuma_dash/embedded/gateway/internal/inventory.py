@@ -48,7 +48,8 @@ def take_inventory_of(connection: Connection, account: UUID, person: UUID, state
 
 def _content(connection: Connection, account: UUID, state: State, now: datetime) -> InventoryRow:
     sums, column = content_days.c, request_contents.c
-    total = _sum(connection, sums.entries, sums.bytes, sums.account_id == account)
+    own = (sums.account_id == account, sums.category == "request_content")
+    total = _sum(connection, sums.entries, sums.bytes, *own)
     ordered = select(column.created_at).where(column.account_id == account)
     cutoff = retention_cutoff(state, now)
     return InventoryRow(
@@ -81,7 +82,8 @@ def _metadata(connection: Connection, account: UUID) -> InventoryRow:
 
 def _expired(connection: Connection, account: UUID, cutoff: datetime) -> int:
     sums, column = content_days.c, request_contents.c
-    whole_days = _sum(connection, sums.entries, sums.bytes, sums.account_id == account, sums.day < cutoff.date())
+    own = (sums.account_id == account, sums.category == "request_content")
+    whole_days = _sum(connection, sums.entries, sums.bytes, *own, sums.day < cutoff.date())
     midnight = datetime.combine(cutoff.date(), time(), UTC)
     last_day = select(func.count()).where(
         column.account_id == account, column.created_at >= midnight, column.created_at <= cutoff

@@ -11,14 +11,15 @@ from sqlalchemy import Row, Select, and_, func, select
 from anuma_dash.gateway.schemas import Key
 
 from ..metering import first_of_month
-from ..tables import api_keys, key_months
+from ..tables import api_keys, apps, key_months
 
 
 def select_keys(account: UUID, now: datetime) -> Select[Any]:
     """The account's keys with what each spent this UTC month."""
     this_month = and_(key_months.c.key_id == api_keys.c.id, key_months.c.month == first_of_month(now.date()))
     return (
-        select(api_keys, func.coalesce(key_months.c.cost_micro_usd, 0).label("spent"))
+        select(api_keys, apps.c.name.label("app_name"), func.coalesce(key_months.c.cost_micro_usd, 0).label("spent"))
+        .join(apps, apps.c.id == api_keys.c.app_id)
         .outerjoin(key_months, this_month)
         .where(api_keys.c.account_id == account)
     )
@@ -29,6 +30,8 @@ def show_key(row: Row[Any], now: datetime) -> Key:
     return Key(
         id=row.id,
         name=row.name,
+        app_id=row.app_id,
+        app_name=row.app_name,
         environment=row.environment,
         prefix=row.prefix,
         last_four=row.last_four,

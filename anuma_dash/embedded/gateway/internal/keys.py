@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from .. import api_keys as key_format
 from .. import problems
 from ..identifiers import uuid7
 from ..problems import Refused
-from ..tables import accounts, api_keys
+from ..tables import accounts, api_keys, apps
 from . import idempotency
 from .callers import Caller, Reader, Writer
 from .key_rows import select_keys, show_key
@@ -117,11 +118,13 @@ def _check_active(connection: Connection, caller: Caller) -> None:
 
 def _insert(connection: Connection, caller: Caller, body: NewKey, secret: str) -> UUID:
     now = caller.gateway.now()
-    key_id = uuid7(now)
+    app_id, key_id = _app_for(connection, caller, body.app_id), uuid7(now)
     connection.execute(
         insert(api_keys).values(
             id=key_id,
             account_id=caller.account,
+            app_id=app_id,
+            stricter=json.dumps(sorted(body.controls)),
             fingerprint=key_format.fingerprint(secret),
             name=body.name,
             environment=body.environment,
@@ -133,6 +136,18 @@ def _insert(connection: Connection, caller: Caller, body: NewKey, secret: str) -
         )
     )
     return key_id
+
+
+def _app_for(connection: Connection, caller: Caller, wanted: UUID | None) -> UUID:
+    mine = select(apps.c.id, apps.c.is_active).where(apps.c.account_id == caller.account)
+    one = apps.c.is_default.is_(True) if wanted is None else apps.c.id == wanted
+    row = connection.execute(mine.where(one)).one_or_none()
+    if row is None:
+        raise Refused(422, "app_unknown", "The account has no such app.")
+    if not row.is_active:
+        raise Refused(409, "app_retired", "This app is retired.")
+    found: UUID = row.id
+    return found
 
 
 def _find(connection: Connection, caller: Caller, key_id: UUID) -> Key:

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Select, select
 
-from anuma_dash.gateway.schemas import Decision, Request, RequestSummary
+from anuma_dash.gateway.schemas import ControlName, Decision, Request, RequestSummary
 
 from ..policy import State, retention_cutoff
-from ..tables import api_keys, requests
+from ..tables import api_keys, apps, requests
 
-_SUMMARY = tuple(name for name in RequestSummary.model_fields if name != "content")
-_WHOLE = tuple(name for name in Request.model_fields if name not in ("content", "expires_at"))
+_MADE = ("content", "controls", "expires_at")
+_SUMMARY = tuple(name for name in RequestSummary.model_fields if name not in _MADE)
+_WHOLE = tuple(name for name in Request.model_fields if name not in _MADE)
 
 
 def select_requests(account: UUID) -> Select[Any]:
     """The account's requests with their keys' names."""
     return (
-        select(requests, api_keys.c.name.label("key_name"), api_keys.c.last_four.label("key_last_four"))
+        select(
+            requests,
+            api_keys.c.name.label("key_name"),
+            api_keys.c.last_four.label("key_last_four"),
+            api_keys.c.app_id,
+            apps.c.name.label("app_name"),
+        )
         .join(api_keys, api_keys.c.id == requests.c.key_id)
+        .join(apps, apps.c.id == api_keys.c.app_id)
         .where(requests.c.account_id == account)
     )
 
@@ -29,7 +39,8 @@ def select_requests(account: UUID) -> Select[Any]:
 def show_summary(row: Row[Any], state: State, now: datetime) -> RequestSummary:
     """One row of a list."""
     fields = {name: getattr(row, name) for name in _SUMMARY}
-    return RequestSummary(**fields, content=content_decision(row, state, now))
+    content = content_decision(row, state, now)
+    return RequestSummary(**fields, content=content, controls=control_decisions(row, content))
 
 
 def show_request(row: Row[Any], state: State, now: datetime) -> Request:
@@ -38,7 +49,21 @@ def show_request(row: Row[Any], state: State, now: datetime) -> Request:
     decision = content_decision(row, state, now)
     cutoff = retention_cutoff(state, now)
     ends = row.created_at + (now - cutoff) if decision.stored and cutoff is not None else None
-    return Request(**fields, content=decision, expires_at=ends)
+    return Request(**fields, content=decision, controls=control_decisions(row, decision), expires_at=ends)
+
+
+def control_decisions(row: Row[Any], content: Decision) -> dict[ControlName, Decision]:
+    """What each control decided when the request was written; of requests from before there were others, one."""
+    decided: dict[ControlName, Decision] = {"prompt_logging": content}
+    for name, (stored, rule, level) in _others(row.other_controls or "{}").items():
+        decided[name] = Decision(stored=stored, rule=rule, level=level, epoch=row.content_epoch)
+    return decided
+
+
+@lru_cache(maxsize=256)
+def _others(text: str) -> dict[ControlName, tuple[bool, str, Any]]:
+    found: dict[ControlName, tuple[bool, str, Any]] = json.loads(text)
+    return found
 
 
 def content_decision(row: Row[Any], state: State, now: datetime) -> Decision:

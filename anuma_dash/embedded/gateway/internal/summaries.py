@@ -20,8 +20,9 @@ from anuma_dash.gateway.schemas import (
 )
 
 from ..metering import first_of_month
-from ..policy import CONTROL_NAMES, State, controls_of, parse_state
-from ..tables import api_keys, content_days, controls, request_days, requests
+from ..policy import CONTROL_NAMES, State, controls_for, controls_of, parse_state
+from ..tables import api_keys, apps, content_days, controls, request_days, requests
+from .apps import select_apps, show_app
 from .callers import Reader
 from .inventory import take_inventory, take_inventory_of
 from .key_rows import select_keys, show_key
@@ -48,7 +49,7 @@ def get_overview(caller: Reader) -> Overview:
             as_of=now,
             **_sums(connection, account, now),
             active_keys=_active_keys(connection, account, now),
-            controls=controls_of(row),
+            controls=controls_for(controls_of(row), caller.token.person),
             latest=_show(latest, parse_state(row.state), now),
             expiring_keys=_expiring_keys(connection, account, now),
         )
@@ -63,12 +64,14 @@ def get_data_state(caller: Reader) -> DataState:
         state = parse_state(row.state)
         latest = _latest(connection, account, _LOOKED_AT)
         keys = select_keys(account, now).order_by(api_keys.c.id.desc()).limit(MAX_LIMIT)
+        own_apps = select_apps(account, now).order_by(apps.c.id.desc()).limit(MAX_LIMIT)
         return DataState(
             as_of=now,
-            controls=controls_of(row),
+            controls=controls_for(controls_of(row), caller.token.person),
             inventory=take_inventory(connection, account, state, now),
             evidence=_evidence(latest, state),
             latest=_show(latest[:_LATEST], state, now),
+            apps=[show_app(app) for app in connection.execute(own_apps)],
             keys=[show_key(key, now) for key in connection.execute(keys)],
         )
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from anuma_dash.embedded.gateway import tables
+from anuma_dash.embedded.gateway import content_tables, tables  # noqa: F401 - the metadata needs both
 
 context.configure(
     connection=context.config.attributes["connection"],

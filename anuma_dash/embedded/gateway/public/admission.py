@@ -11,10 +11,10 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from starlette.datastructures import Headers
 
-from anuma_dash.gateway.schemas import Decision
+from anuma_dash.gateway.schemas import ControlName, Decision
 
 from .. import api_keys as key_format
-from ..policy import Policy, decide, parse_state
+from ..policy import CONTROL_NAMES, Policy, Subject, decide, parse_state, parse_stricter
 from ..statements import Statement
 from ..stores import Store
 from ..tables import accounts, api_keys, controls, credits
@@ -26,6 +26,8 @@ _KEY = (
         api_keys.c.id,
         api_keys.c.account_id,
         api_keys.c.created_by,
+        api_keys.c.app_id,
+        api_keys.c.stricter,
         api_keys.c.environment,
         api_keys.c.expires_at,
         api_keys.c.revoked_at,
@@ -51,20 +53,20 @@ class Admitted:
     """
 
     account: UUID
-    key_id: UUID
-    created_by: UUID | None
+    subject: Subject
     environment: str
     policy: Policy
     refusal: Refusal | None
     has_credit: bool = False
 
-    def decision(self, store_headers: Sequence[str]) -> Decision:
-        """Whether content may be stored, at arrival. The header only switches off, wherever in it that is said."""
-        decision = decide(self.policy, "prompt_logging", self.key_id, self.created_by)
+    def decisions(self, store_headers: Sequence[str]) -> dict[ControlName, Decision]:
+        """What each control allows, at arrival. The header only switches off, wherever in it that is said."""
+        decided = {name: decide(self.policy, name, self.subject) for name in CONTROL_NAMES}
         said = (one.strip().strip('"').lower() for header in store_headers for one in header.split(","))
-        if decision.stored and "none" in said:
-            return decision.model_copy(update={"stored": False, "rule": "request_header", "level": "request"})
-        return decision
+        if "none" not in said:
+            return decided
+        off = {"stored": False, "rule": "request_header", "level": "request"}
+        return {name: one.model_copy(update=off) if one.stored else one for name, one in decided.items()}
 
 
 def presented_key(headers: Headers) -> str:
@@ -107,9 +109,10 @@ def _find(store: Store, query: Statement, which: dict[str, Any], now: datetime) 
     rows = store.look_up(query, which)
     if not rows:
         return None
-    ((key_id, account, created_by, environment, *times, status, epoch, state, has_credit),) = rows
+    ((key_id, account, person, app_id, stricter, environment, *times, status, epoch, state, has_credit),) = rows
     policy = Policy(account_status=status, epoch=epoch, state=parse_state(state))
-    return Admitted(account, key_id, created_by, environment, policy, _refusal(status, now, *times), has_credit)
+    subject = Subject(key_id, app_id, person, parse_stricter(stricter))
+    return Admitted(account, subject, environment, policy, _refusal(status, now, *times), has_credit)
 
 
 def _refusal(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypeGuard
 from uuid import UUID
 
-from anuma_dash.gateway.schemas import Decision, Message
+from anuma_dash.gateway.schemas import ControlName, Decision, Message
 
 from ..contents import Content
 from ..core import Gateway
@@ -52,7 +52,7 @@ class Exchange:
         self.endpoint = endpoint
         self.required = required
         self.is_test = is_test
-        self.at_arrival: Decision = admitted.decision(store_headers)
+        self.at_arrival: dict[ControlName, Decision] = admitted.decisions(store_headers)
         self.order: Order | None = None
         self.route: Route | None = None
         self.relay: Relay | None = None
@@ -69,8 +69,8 @@ class Exchange:
 
     @property
     def may_store(self) -> bool:
-        """Whether the policy at arrival allows content to be kept."""
-        return self.at_arrival.stored
+        """Whether the policy at arrival allows the prompt and the response to be logged."""
+        return self.at_arrival["prompt_logging"].stored
 
     @property
     def price(self) -> Price:
@@ -160,8 +160,7 @@ class Exchange:
         return Record(
             id=self.id,
             account=admitted.account,
-            key_id=admitted.key_id,
-            created_by=admitted.created_by,
+            subject=admitted.subject,
             environment=admitted.environment,
             arrived_at=self.arrived_at,
             endpoint=self.endpoint.name,

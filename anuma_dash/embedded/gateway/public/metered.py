@@ -83,7 +83,7 @@ class Metered:
         try:
             if exchange.admitted.refusal is not None:
                 raise exchange.admitted.refusal
-            if wait_seconds := self._rates.take(exchange.admitted.key_id):
+            if wait_seconds := self._rates.take(exchange.admitted.subject.key_id):
                 raise refusals.rate_limited(wait_seconds)
             with self._shares.one(exchange.admitted.account):
                 body = await self._body(headers, receive)
