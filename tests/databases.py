@@ -100,6 +100,8 @@ class Lent:
     def give_back(self) -> None:
         """The test has ended."""
         engine = self._shared.engine
+        for name in ("checkout", "checkin"):  # those belong to the pool, and would be called for all who come after
+            getattr(engine.pool.dispatch, name).for_modify(engine.pool.dispatch).clear()
         if self._shared.sqlite or engine.pool.checkedout():  # type: ignore[attr-defined]
             engine.dispose()
         self._resting[self._kind].append(self)
