@@ -85,6 +85,8 @@ class Lent:
         self._file: str | None = None
         if self._shared.sqlite:
             event.listen(self._shared.engine, "do_connect", self._to_the_file_of_the_test)
+        # Whether a connection still lives is not asked at each use: nobody restarts the server meanwhile.
+        self._shared.engine.pool._pre_ping = False
 
     @classmethod
     def to_a_test(cls, url: str) -> Lent:
