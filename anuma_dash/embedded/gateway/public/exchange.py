@@ -44,6 +44,7 @@ class Exchange:
         *,
         store_headers: Sequence[str] = (),
         required: Sequence[str] = (),
+        conversation_headers: Sequence[str] = (),
         is_test: bool = False,
     ) -> None:
         self.id = request_id
@@ -51,6 +52,8 @@ class Exchange:
         self.arrived_at = arrived_at
         self.endpoint = endpoint
         self.required = required
+        self.conversation_headers = conversation_headers
+        self.conversation: str | None = None
         self.is_test = is_test
         self.at_arrival: dict[ControlName, Decision] = admitted.decisions(store_headers)
         self.order: Order | None = None
@@ -69,8 +72,9 @@ class Exchange:
 
     @property
     def may_store(self) -> bool:
-        """Whether the policy at arrival allows the prompt and the response to be logged."""
-        return self.at_arrival["prompt_logging"].stored
+        """Whether the policy at arrival allows any content of the request to be kept."""
+        named = self.conversation is not None and self.at_arrival["chat_history"].stored
+        return named or self.at_arrival["prompt_logging"].stored
 
     @property
     def price(self) -> Price:
@@ -181,6 +185,7 @@ class Exchange:
             epoch_at_arrival=admitted.policy.epoch,
             content=Content(prompt, tuple(self.response)) if keep else None,
             has_reservation=self._reservation is not None,
+            conversation=self.conversation,
         )
 
     def _elapsed_ms(self) -> int:
