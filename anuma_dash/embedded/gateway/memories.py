@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
 from anuma_dash.gateway.schemas import Memory, MemoryChange, NewMemory
 
@@ -100,6 +100,20 @@ def change(connection: Connection, key: bytes, owner: Owner, row: Row[Any], new:
     connection.execute(update(memories).where(memories.c.id == row.id).values(_columns(new, sealed, now)))
     _count(connection, owner, row.updated_at, -1, -row.bytes)
     _count(connection, owner, now, 1, sealed.plain_bytes)
+
+
+def find(connection: Connection, account: UUID, memory_id: UUID) -> Row[Any] | None:
+    """A memory's row, past its period or not."""
+    query = select(memories).where(memories.c.id == memory_id, memories.c.account_id == account)
+    return connection.execute(query).one_or_none()
+
+
+def remove(connection: Connection, owner: Owner, memory_id: UUID) -> None:
+    """Take a memory away whose data key is destroyed, if it is there."""
+    row = find(connection, owner.account, memory_id)
+    if row is not None:
+        connection.execute(delete(memories).where(memories.c.id == memory_id))
+        _count(connection, owner, row.updated_at, -1, -row.bytes)
 
 
 def text_of(row: Row[Any], key: bytes) -> str:
