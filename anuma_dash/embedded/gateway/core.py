@@ -18,10 +18,11 @@ from .history.keeping import HistoryKeeper
 from .identifiers import Clock
 from .journal import Journal
 from .logs import Log
-from .metering import Meter, Record, Settled
+from .metering import Keeper, Meter, Record, Settled
 from .metrics import Metrics
 from .settings import Settings
 from .stores import Store, Stores
+from .tracing import TraceKeeper
 
 T = TypeVar("T")
 _DATABASE_THREADS = 6
@@ -44,7 +45,8 @@ class Gateway:
         self.vault = Vault(self.stores, KeyRing(settings.key_encryption_keys))
         self.metrics = Metrics()
         self.journal = Journal(settings.journal_file)
-        self.meter = Meter(self.stores, self.vault, self.metrics.settled, [HistoryKeeper(self.vault)])
+        keepers: list[Keeper] = [HistoryKeeper(self.vault), TraceKeeper(self.vault)]
+        self.meter = Meter(self.stores, self.vault, self.metrics.settled, keepers)
         self._threads = ThreadPoolExecutor(_DATABASE_THREADS, thread_name_prefix="gateway-database")
         one_writer = self.stores.main.one_writer
         self._settling: Batches[Record, Settled] = (
@@ -104,7 +106,6 @@ def _account(record: Record) -> UUID:
 
 
 def _is_light(record: Record) -> bool:
-    if record.content is None:
-        return True
     keeps = record.conversation is not None and record.at_arrival["chat_history"].stored
-    return not keeps and record.content.length <= _LIGHT_CHARACTERS
+    content = record.content.length if record.content else 0
+    return not keeps and content + sum(len(step.detail) for step in record.steps) <= _LIGHT_CHARACTERS

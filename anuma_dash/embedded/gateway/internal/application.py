@@ -16,10 +16,13 @@ from . import (
     conversations,
     credit,
     deletions,
+    evaluations,
     key_owners,
     keys,
+    memories,
     requests,
     summaries,
+    traces,
 )
 
 PREFIX = "/internal/v1"
@@ -34,6 +37,9 @@ _ROUTERS = (
     credit.router,
     requests.router,
     conversations.router,
+    traces.router,
+    evaluations.router,
+    memories.router,
     deletions.router,
     canary.router,
 )
