@@ -7,7 +7,20 @@ from fastapi import FastAPI
 from anuma_dash.gateway.schemas import CONTRACT_VERSION
 
 from .. import problems
-from . import accounts, apps, canary, contract, controls, credit, deletions, key_owners, keys, requests, summaries
+from . import (
+    accounts,
+    apps,
+    canary,
+    contract,
+    controls,
+    credit,
+    deletions,
+    key_owners,
+    keys,
+    requests,
+    retention,
+    summaries,
+)
 
 PREFIX = "/internal/v1"
 _ROUTERS = (
@@ -21,6 +34,7 @@ _ROUTERS = (
     credit.router,
     requests.router,
     deletions.router,
+    retention.router,
     canary.router,
 )
 
