@@ -40,7 +40,7 @@ def find_batch(connection: Connection, kind: Kind, condition: ColumnElement[bool
         kind.id.label("id"),
         kind.account.label("account_id"),
         kind.owner.label("owner"),
-        kind.arrived.label("arrived"),
+        kind.table.c.created_at.label("counted_at"),
         kind.size.label("size"),
     )
     page = query.where(condition).order_by(kind.id).limit(batch)
@@ -74,7 +74,7 @@ def _take_away(connection: Connection, kind: Kind, rows: Sequence[Row[Any]]) -> 
     entries: Counter[tuple[Any, ...]] = Counter()
     sizes: Counter[tuple[Any, ...]] = Counter()
     for row in rows:
-        day = (row.account_id, row.owner, row.arrived.date())
+        day = (row.account_id, row.owner, row.counted_at.date())
         entries[day] += 1
         sizes[day] += row.size or 0
     for account, owner, on in sorted(entries):
