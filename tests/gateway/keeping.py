@@ -37,11 +37,12 @@ def sealed(gateway: Gateway, kind: str, account: UUID, thing: UUID, words: str, 
 
 
 def keep_of_request(gateway: Gateway, account: UUID, request: str, words: str, person: UUID | None = None) -> None:
-    """A trace and an evaluation of a request that is in the log."""
+    """An evaluation of a request that is in the log, and its trace if the account's control has kept none."""
     with gateway.stores.main.read() as connection:
+        traced = connection.scalar(select(traces.c.id).where(traces.c.request_id == UUID(request)))
         query = select(requests.c.created_at).where(requests.c.id == UUID(request))
         arrived = connection.execute(query).scalar_one()
-    for table in (traces, evaluations):
+    for table in (evaluations,) if traced else (traces, evaluations):
         one = uuid7(gateway.now())
         _, closed = sealed(gateway, table.name, account, one, f"{words} in {table.name}", gateway.now())
         row: dict[str, Any] = {"id": one, "account_id": account, "request_id": UUID(request), "created_at": arrived}

@@ -219,7 +219,7 @@ def test_unreadable_holds_make_it_wait(running, dashboard, account, key):
 
 
 def test_what_a_hold_keeps_is_counted(running, dashboard, account, key):
-    keep_for(dashboard, account, 1)
+    keep_for(dashboard, account, None, prompt_logging=1)
     kept, gone = uuid4(), uuid4()
     own = dashboard.new_key(account, created_by=str(kept))
     other = dashboard.new_key(account, created_by=str(gone))
@@ -284,7 +284,7 @@ def test_evidence_is_of_each_control_and_of_ones_own_keys(running, dashboard, ac
         return {one["control"]: (one["looked_at"], one["stored_content"]) for one in found}
 
     assert evidence(sub=str(me))["prompt_logging"] == (2, 2)
-    assert evidence(sub=str(me))["traces"] == (2, 1)
+    assert evidence(sub=str(me))["traces"] == (2, 2)
     assert evidence(sub=str(me))["memories"] == (1, 0)
     assert evidence()["memories"] == (1, 0), "what service keys sent"
     assert evidence(sub=str(uuid4()))["chat_history"] == (0, 0)

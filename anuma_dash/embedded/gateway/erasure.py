@@ -40,7 +40,7 @@ def find_batch(connection: Connection, kind: Kind, condition: ColumnElement[bool
         kind.id.label("id"),
         kind.account.label("account_id"),
         kind.owner.label("owner"),
-        kind.table.c.created_at.label("counted_at"),
+        kind.counted_at.label("counted_at"),
         kind.size.label("size"),
     )
     page = query.where(condition).order_by(kind.id).limit(batch)

@@ -46,6 +46,11 @@ class Kind:
         return self.table.c.account_id
 
     @property
+    def counted_at(self) -> Column[datetime]:
+        """On whose day `content_days` counts it: a conversation stays on that of its first message."""
+        return self.table.c.created_at if self.category == "conversations" else self.arrived
+
+    @property
     def owner(self) -> ColumnElement[UUID]:
         """Under whom `content_days` counts it: the person, or the account."""
         return self.person if self.personal else func.coalesce(self.person, self.account)

@@ -19,7 +19,7 @@ _TERMS_OF_A_MESSAGE = 20
 
 def search_key_of(account: UUID, owner: UUID) -> UUID:
     """Which data key an owner's search hashes are made under: a person may have a history in several accounts."""
-    return uuid5(account, f"search/{owner}")
+    return uuid5(account, str(owner))
 
 
 def erase_conversations(connection: Connection, ids: Collection[UUID], batch: int) -> int:

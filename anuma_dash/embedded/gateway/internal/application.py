@@ -15,11 +15,14 @@ from . import (
     controls,
     credit,
     deletions,
+    evaluations,
     key_owners,
     keys,
+    memories,
     requests,
     retention,
     summaries,
+    traces,
 )
 
 PREFIX = "/internal/v1"
@@ -33,6 +36,9 @@ _ROUTERS = (
     controls.router,
     credit.router,
     requests.router,
+    traces.router,
+    evaluations.router,
+    memories.router,
     deletions.router,
     retention.router,
     canary.router,
