@@ -13,10 +13,10 @@ from uuid import UUID
 from .batches import Batches
 from .connections import Connections
 from .contents import Vault
-from .encryption import KeyRing
 from .history.keeping import HistoryKeeper
 from .identifiers import Clock
 from .journal import Journal
+from .kms import key_management
 from .logs import Log
 from .metering import Keeper, Meter, Record, Settled
 from .metrics import Metrics
@@ -42,7 +42,7 @@ class Gateway:
             Store("key database", settings.keys_database_url.get_secret_value()),
         )
         self.log = Log(settings.log_file, to_stderr=settings.log_to_stderr)
-        self.vault = Vault(self.stores, KeyRing(settings.key_encryption_keys))
+        self.vault = Vault(self.stores, key_management(settings))
         self.metrics = Metrics()
         self.journal = Journal(settings.journal_file)
         keepers: list[Keeper] = [HistoryKeeper(self.vault), TraceKeeper(self.vault)]

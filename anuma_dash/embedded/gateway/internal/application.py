@@ -21,6 +21,7 @@ from . import (
     keys,
     memories,
     requests,
+    retention,
     summaries,
     traces,
 )
@@ -41,6 +42,7 @@ _ROUTERS = (
     evaluations.router,
     memories.router,
     deletions.router,
+    retention.router,
     canary.router,
 )
 

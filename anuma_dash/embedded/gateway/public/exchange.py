@@ -81,6 +81,10 @@ class Exchange:
     @property
     def may_store(self) -> bool:
         """Whether the policy at arrival allows any content of the request to be kept."""
+        return self._keeps_words or self.at_arrival["traces"].stored
+
+    @property
+    def _keeps_words(self) -> bool:
         named = self.conversation is not None and self.at_arrival["chat_history"].stored
         return named or self.at_arrival["prompt_logging"].stored
 
@@ -178,7 +182,7 @@ class Exchange:
     def _record(self, outcome: Outcome, status: int, error_class: str | None) -> Record:
         failed_early = outcome == "failed" and self.status_sent is None
         usage = Usage() if failed_early else self.known_usage()
-        keep = self.may_store and outcome != "failed" and self.order is not None and self.route is not None
+        keep = self._keeps_words and outcome != "failed" and self.order is not None and self.route is not None
         route, admitted = self.route, self.admitted
         prompt = self.order.prompt if self.order else ()
         told = self._told if self.sent_to_provider else None
