@@ -16,14 +16,13 @@ from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from joserfc.jwk import ECKey
-from sqlalchemy import insert, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
 from anuma_dash import create_app, features
-from anuma_dash.embedded.gateway import policy
+from anuma_dash.embedded.gateway.accounts import add_account
 from anuma_dash.embedded.gateway.core import Gateway as GatewayCore
-from anuma_dash.embedded.gateway.tables import accounts, controls
 from anuma_dash.gateway.client import Gateway
 from anuma_dash.identity import WORKER, User
 from anuma_dash.settings import Provider, Settings, VaultKey
@@ -75,13 +74,9 @@ class GatewayServer:
                 self.client.put_account(WORKER, one, name, "active")
             return
         now = self._core.now()
-        times = {"created_at": now, "updated_at": now, "status_since": now}
-        policy_now = {"body_hash": policy.body_hash({}), "applied_at": now}
-        policy_now["state"] = policy.new_state(now).model_dump_json()
-        rows = [{"id": one, "name": name, "status": "active", "revision": 0} | times for one, name in names.items()]
         with self._core.stores.main.write() as connection:
-            connection.execute(insert(accounts), rows)
-            connection.execute(insert(controls), [{"account_id": one, "epoch": 0} | policy_now for one in names])
+            for one, name in names.items():
+                add_account(connection, one, now, name=name, status="active", updated_at=now, status_since=now)
 
     def close(self) -> None:
         """Close both clients."""
