@@ -186,6 +186,12 @@ class Event(Enum):
         ("name", "key_id", "last_four", "former", "member", "member_id"),
     )
 
+    # Apps
+
+    APP_CREATED = Declared("app.created", "created the app {name}", ("name", "app_id"))
+    APP_RENAMED = Declared("app.renamed", "renamed an app from {old} to {new}", ("old", "new", "app_id"))
+    APP_RETIRED = Declared("app.retired", "retired the app {name}", ("name", "app_id"))
+
     # Data controls, stored content, deletions
 
     CONTROL_REQUESTED = Declared(

@@ -33,6 +33,7 @@ FEATURES = (
     "sign_in",
     "overview",
     "keys",
+    "apps",
     "requests",
     "data_controls",
     "deletions",

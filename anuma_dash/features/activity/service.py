@@ -51,6 +51,7 @@ TONES = {
 }
 KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "key": ("Keys", ("key.",)),
+    "app": ("Apps", ("app.",)),
     "control": ("Data controls", ("control.",)),
     "deletion": ("Deletions", ("deletion.",)),
     "content": ("Stored content read", ("content.",)),

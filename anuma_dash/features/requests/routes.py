@@ -43,6 +43,7 @@ def index() -> ResponseReturnValue:
             found, keys = service.list_requests_and_keys(*wanted, after=after, limit=listing.PAGE_ROWS)
     except GatewayError as error:
         failed = {"requests": None, "problem": gateway_problem(error), "key_choices": _choices(filters, [])}
+        failed["app_choices"] = _app_choices(filters, [])
         return page("requests/index.html", fragment="request_list", status=503, **context, **failed)
     response = page(
         "requests/index.html",
@@ -50,6 +51,7 @@ def index() -> ResponseReturnValue:
         requests=listing.listing(found.data, found.next, filters.active),
         problem="",
         key_choices=_choices(filters, keys),
+        app_choices=_app_choices(filters, keys),
         **context,
     )
     if after is None:
@@ -63,6 +65,15 @@ def _choices(filters: Filters, keys: list[schemas.Key]) -> list[tuple[str, str]]
     choices = [("", "All keys"), *((str(key.id), f"{key.name} (…{actor().tail(key.last_four)})") for key in keys)]
     if filters.key and all(value != str(filters.key) for value, _ in choices):
         choices.append((str(filters.key), f"Key {str(filters.key)[:8]}…"))
+    return choices
+
+
+def _app_choices(filters: Filters, keys: list[schemas.Key]) -> list[tuple[str, str]]:
+    # An app without keys has no requests, so the keys name all that there are to choose from.
+    names = sorted({(key.app_name, str(key.app_id)) for key in keys})
+    choices = [("", "All apps"), *((value, name) for name, value in names)]
+    if filters.app and all(value != str(filters.app) for value, _ in choices):
+        choices.append((str(filters.app), f"App {str(filters.app)[:8]}…"))
     return choices
 
 
