@@ -97,6 +97,13 @@ EXAMPLES: dict[str, Callable[[Belongings], dict[str, Any]]] = {
     "people.show_departure": lambda own: {"departure_id": own.departure_id},
     "people.show_invitation": lambda own: {"invitation_id": own.invitation_id},
     "people.update": lambda own: {"user_id": own.member_id},
+    "requests.create_evaluation": lambda own: {"request_id": own.request_id},
+    "requests.create_evaluation_deletion": lambda own: {
+        "request_id": own.request_id,
+        "evaluation_id": own.request_id,
+    },
+    "requests.evaluations": lambda own: {"request_id": own.request_id},
+    "requests.trace": lambda own: {"request_id": own.request_id},
     "requests.content": lambda own: {"request_id": own.request_id},
     "requests.show": lambda own: {"request_id": own.request_id},
     "sessions.create_ending": lambda own: {"session_id": own.session_id},

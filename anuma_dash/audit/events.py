@@ -216,6 +216,11 @@ class Event(Enum):
         "control.tested", "tested {control}: {result}", ("control", "result", "request_id", "epoch")
     )
     CONTENT_READ = Declared("content.read", "opened the stored content of a request", ("gateway_request_id",))
+    TRACE_READ = Declared("content.trace_read", "opened the stored trace of a request", ("gateway_request_id",))
+    EVALUATIONS_READ = Declared(
+        "content.evaluations_read", "opened the evaluations of a request", ("gateway_request_id",)
+    )
+    EVALUATION_ADDED = Declared("evaluation.added", "evaluated a request", ("gateway_request_id", "evaluation_id"))
     DELETION_REQUESTED = Declared(
         "deletion.requested", "asked to delete {count:stored request}", ("deletion_id", "category", "count")
     )
@@ -325,7 +330,14 @@ class Event(Enum):
 
 
 OF_SUPPORT_SESSIONS = frozenset(
-    (Event.SUPPORT_SESSION_STARTED, Event.SUPPORT_PAGE_OPENED, Event.SUPPORT_SESSION_ENDED, Event.CONTENT_READ)
+    (
+        Event.SUPPORT_SESSION_STARTED,
+        Event.SUPPORT_PAGE_OPENED,
+        Event.SUPPORT_SESSION_ENDED,
+        Event.CONTENT_READ,
+        Event.TRACE_READ,
+        Event.EVALUATIONS_READ,
+    )
 )
 """What may be recorded by somebody in a support session: that they look. Whatever else is recorded is a change."""
 EVENTS: Mapping[str, Event] = {event.value.name: event for event in Event}

@@ -54,7 +54,7 @@ KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "app": ("Apps", ("app.",)),
     "control": ("Data controls", ("control.",)),
     "deletion": ("Deletions", ("deletion.",)),
-    "content": ("Stored content read", ("content.",)),
+    "content": ("Stored content read", ("content.", "evaluation.")),
     "session": ("Signing in and out", ("session.", "user.", "sign_up.", "passkey.", "identity.")),
     "support": ("Support access", ("support.",)),
     "profile": ("Profiles", ("profile.",)),

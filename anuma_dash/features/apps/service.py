@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import select
-
-from anuma_dash.audit import AuditObject, Event, record
+from anuma_dash.audit import Event, is_recorded, record
 from anuma_dash.domain.accounts import sync_account, telling_of
 from anuma_dash.errors import Conflict, GatewayRefused, GatewayUnavailable, NotFound
 from anuma_dash.gateway import schemas
@@ -37,9 +35,8 @@ def create_app(context: Context, actor: Actor, account_id: UUID, token: UUID, na
     if app.name != name:
         raise GatewayUnavailable("The gateway's answer is about another app.")
     with context.db.reading() as tx:
-        about = AuditObject.kind == "app", AuditObject.object_id == str(app.id)
-        recorded = tx.scalar(select(AuditObject.entry_id).where(*about, AuditObject.chain == account_id).limit(1))
-    if recorded is None:
+        recorded = is_recorded(tx, Event.APP_CREATED, account_id, "app", app.id)
+    if not recorded:
         _note(context, actor, Event.APP_CREATED, account_id, name=app.name, app_id=app.id)
     return app
 
