@@ -44,6 +44,12 @@ class Signer:
         return jwt.encode({"alg": "ES256", "kid": self.kid}, body, self.key)
 
 
+def said(messages):
+    """Who said which words, of messages that have nothing else."""
+    assert not any(message["tool_calls"] or message["tool_call_id"] or message["attachments"] for message in messages)
+    return [(message["role"], message["text"]) for message in messages]
+
+
 class Dashboard:
     """Calls the internal API as the dashboard does."""
 
@@ -62,8 +68,8 @@ class Dashboard:
         headers |= kwargs.pop("headers", {})
         return self.http.request(method, f"/accounts/{account}{path}", json=body, headers=headers, **kwargs)
 
-    def get(self, account: UUID, path: str = "", **params: Any) -> Any:
-        response = self.call("GET", account, path, params=params)
+    def get(self, account: UUID, path: str = "", claims: Any = None, **params: Any) -> Any:
+        response = self.call("GET", account, path, claims=claims, params=params)
         assert response.status_code == 200, response.text
         return response.json()
 

@@ -24,7 +24,8 @@ def test_a_new_account_has_everything_off(dashboard, account):
     assert (state["epoch"], state["in_effect"]) == (0, True)
     assert set(state["controls"]) == set(CONTROL_NAMES)
     for control in state["controls"].values():
-        assert control == {"enabled": False, "retention_days": 30, "since": created_at, "since_epoch": 0}
+        nothing = {"enabled": False, "retention_days": 30, "people": "own_choice"}
+        assert control == nothing | {"since": created_at, "since_epoch": 0}
 
 
 def test_a_request_is_applied_and_in_effect(running, dashboard, account):
@@ -71,7 +72,8 @@ def test_an_epoch_may_be_skipped(dashboard, account):
 
 def test_the_body_hash_is_of_the_canonical_json(dashboard, account):
     stored = dashboard.put_controls(account, 1, controls=ON).json()
-    controls = {name: {"enabled": False, "retention_days": 30} for name in CONTROL_NAMES} | ON
+    off = {"enabled": False, "retention_days": 30, "people": "own_choice"}
+    controls = {name: off | ON.get(name, {}) for name in CONTROL_NAMES}
     body = {"epoch": 1, "controls": controls, "apps": {}, "keys": {}, "people": {}}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     assert stored["body_hash"] == hashlib.sha256(canonical.encode()).hexdigest()
@@ -106,10 +108,61 @@ def test_effective_policy_names_the_rule(dashboard, account):
     assert rule() == (True, "account_control", "account")
     dashboard.switch_logging(account, True, keys={key["id"]: off})
     assert rule() == (False, "key_control", "key")
-    dashboard.switch_logging(account, True, people={person: off})
-    assert rule() == (False, "person_control", "person")
+    dashboard.switch_logging(account, True, apps={key["app_id"]: off})
+    assert rule() == (False, "app_control", "app")
     dashboard.call("PUT", account, body={"name": "Olive", "status": "suspended"})
     assert rule() == (False, "account_suspended", "account")
+
+
+def test_chat_history_is_each_persons_own(dashboard, account):
+    """Off until that person switches it on, whatever the account chose for its service keys; it may forbid it."""
+    person, other = str(uuid4()), str(uuid4())
+    own, service = dashboard.new_key(account, created_by=person), dashboard.new_key(account)
+    on = {"chat_history": {"enabled": True}}
+
+    def rule(key):
+        found = dashboard.get(account, "/effective-policy", key=key["id"])["decisions"]["chat_history"]
+        return found["stored"], found["rule"], found["level"]
+
+    dashboard.put_controls(account, 1, controls=on, people={other: on})
+    assert rule(own) == (False, "person_control", "person")
+    assert rule(service) == (True, "account_control", "account")
+    dashboard.put_controls(account, 2, people={person: on})
+    assert rule(own) == (True, "person_control", "person")
+    assert rule(service) == (False, "account_control", "account")
+    off = {"chat_history": {"enabled": False}}
+    dashboard.put_controls(account, 3, people={person: on}, apps={own["app_id"]: off})
+    assert rule(own) == (False, "app_control", "app")
+    dashboard.put_controls(account, 4, people={person: on}, keys={own["id"]: off})
+    assert rule(own) == (False, "key_control", "key")
+    forbidden = {"chat_history": {"enabled": True, "people": "forbidden"}}
+    dashboard.put_controls(account, 5, controls=forbidden, people={person: on})
+    assert rule(own) == (False, "people_forbidden", "account")
+    assert rule(service) == (True, "account_control", "account")
+
+
+def test_what_a_person_chose_is_shown_to_that_person_alone(dashboard, account):
+    person, other = str(uuid4()), str(uuid4())
+    on = {"chat_history": {"enabled": True, "retention_days": 7}}
+    dashboard.put_controls(account, 1, people={person: on, other: on})
+    for path, where in (("/controls", lambda found: found), ("/data-state", lambda found: found["controls"])):
+        mine = where(dashboard.get(account, path, {"sub": person}))["people"]
+        assert list(mine) == [person]
+        assert mine[person]["chat_history"]["retention_days"] == 7
+        staff = str(uuid4())
+        inside = dashboard.get(account, path, {"sub": person, "act": {"sub": staff}})
+        assert where(inside)["people"] == {}
+
+
+def test_a_key_is_stricter_from_its_first_request(dashboard, account):
+    """Until the settings say of that key what it is stricter in."""
+    dashboard.switch_logging(account, True)
+    key = dashboard.new_key(account, controls={"prompt_logging": {"enabled": False}})
+    assert decision(dashboard, account, key)["rule"] == "key_control"
+    dashboard.switch_logging(account, True)
+    assert decision(dashboard, account, key)["rule"] == "key_control"
+    dashboard.switch_logging(account, True, keys={key["id"]: {}})
+    assert decision(dashboard, account, key)["stored"]
 
 
 def test_effective_policy_of_a_revoked_key(dashboard, account):

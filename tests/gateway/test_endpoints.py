@@ -7,6 +7,7 @@ import math
 import openai
 import pytest
 
+from tests.gateway.dashboard import said
 from tests.gateway.provider import SECRET_WORDS
 
 WORDS = "What is the answer?"
@@ -61,8 +62,8 @@ def test_a_response_is_metered_priced_and_stored_as_a_chat_is(client, dashboard,
     )
     assert request["cost_micro_usd"] == answer.usage.model_extra["cost_micro_usd"] == cost
     content = dashboard.content(account, request["id"])
-    assert content["prompt"] == [{"role": "system", "text": "Be brief."}, {"role": "user", "text": WORDS}]
-    assert content["response"] == [{"role": "assistant", "text": answer.output_text}]
+    assert said(content["prompt"]) == [("system", "Be brief."), ("user", WORDS)]
+    assert said(content["response"]) == [("assistant", answer.output_text)]
 
 
 def test_the_built_in_model_streams_every_event_of_a_message(client):

@@ -7,6 +7,8 @@ import math
 
 import pytest
 
+from tests.gateway.dashboard import said
+
 PNG = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 
@@ -68,9 +70,9 @@ def test_the_arguments_of_a_streamed_tool_call_are_counted_and_stored(running, d
     dashboard.switch_logging(account, True)
     running.chat(key["secret"], model="fake/tool-call", stream=True)
     (row,) = dashboard.requests(account)
-    said = 'The answerlook{"a": 1} is forty-two.'
-    assert (row["usage_source"], row["completion_tokens"]) == ("estimated", tokens(said))
-    assert dashboard.content(account, row["id"])["response"] == [{"role": "assistant", "text": said}]
+    words = 'The answerlook{"a": 1} is forty-two.'
+    assert (row["usage_source"], row["completion_tokens"]) == ("estimated", tokens(words))
+    assert said(dashboard.content(account, row["id"])["response"]) == [("assistant", words)]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def log(running):
     usual, rare = (UUID(dashboard.new_key(account)["id"]) for _ in range(2))
     person = uuid7(now)
     numbers = {column.name: 1 for column in requests.columns if isinstance(column.type, Integer)}
-    words = {column.name: "" for column in requests.columns} | numbers
+    words = {column.name: "" for column in requests.columns} | numbers | {"conversation_id": None}
     rows = []
     for number in range(ROWS):
         at, is_rare = now - timedelta(seconds=ROWS - number), number % RARE == 0

@@ -13,6 +13,7 @@ from sqlalchemy import select, text, update
 from anuma_dash.embedded.gateway.search import Search
 from anuma_dash.embedded.gateway.tables import data_keys, request_contents
 from tests.gateway.conftest import wait_until
+from tests.gateway.dashboard import said
 
 OFF = {"prompt_logging": {"enabled": False}}
 
@@ -73,8 +74,8 @@ def test_round_trip(running, dashboard, account, key):
     assert answer.headers["x-anuma-content-stored"] == "true"
     (row,) = dashboard.requests(account)
     content = dashboard.content(account, row["id"])
-    assert content["prompt"] == [{"role": "user", "text": words}]
-    assert content["response"] == [{"role": "assistant", "text": f"Echo: {words}"}]
+    assert said(content["prompt"]) == [("user", words)]
+    assert said(content["response"]) == [("assistant", f"Echo: {words}")]
     assert row["content_bytes"] > 2 * len(words)
     assert held_keys(running, account) == {row["id"]}
 

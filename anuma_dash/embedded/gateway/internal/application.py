@@ -7,7 +7,20 @@ from fastapi import FastAPI
 from anuma_dash.gateway.schemas import CONTRACT_VERSION
 
 from .. import problems
-from . import accounts, apps, canary, contract, controls, credit, deletions, key_owners, keys, requests, summaries
+from . import (
+    accounts,
+    apps,
+    canary,
+    contract,
+    controls,
+    credit,
+    deletions,
+    evaluations,
+    key_owners,
+    keys,
+    requests,
+    summaries,
+)
 
 PREFIX = "/internal/v1"
 _ROUTERS = (
@@ -20,6 +33,7 @@ _ROUTERS = (
     controls.router,
     credit.router,
     requests.router,
+    evaluations.router,
     deletions.router,
     canary.router,
 )

@@ -58,7 +58,7 @@ def get_content(caller: ContentReader, request_id: UUID) -> RequestContent:
         try:
             content = gateway.vault.open(connection, caller.account, request_id)
         except Unreadable:
-            raise problems.Refused(500, "content_unreadable", "The content does not decrypt.") from None
+            raise problems.unreadable() from None
     if content is None:  # its data key is destroyed, the row goes with the next batch
         gone = decision.model_copy(update={"stored": False, "rule": "deleted", "level": "none"})
         return RequestContent(content=gone)

@@ -106,7 +106,7 @@ class Metered:
         settings = self._gateway.settings
         try:
             async with asyncio.timeout(settings.body_seconds):
-                return await _read_body(headers, receive, settings.max_body_bytes)
+                return await read_body(headers, receive, settings.max_body_bytes)
         except TimeoutError:
             raise refusals.body_too_slow() from None
 
@@ -210,7 +210,13 @@ async def _wait_until_gone(receive: Receive) -> None:
         pass
 
 
-async def _read_body(headers: Headers, receive: Receive, limit_bytes: int) -> bytes:
+async def read_body(headers: Headers, receive: Receive, limit_bytes: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        Refusal: 413, it is over the limit.
+        ClientGone: the client left before its end.
+    """
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit_bytes:
         raise refusals.too_large(limit_bytes)
