@@ -221,11 +221,14 @@ class Event(Enum):
         "content.evaluations_read", "opened the evaluations of a request", ("gateway_request_id",)
     )
     EVALUATION_ADDED = Declared("evaluation.added", "evaluated a request", ("gateway_request_id", "evaluation_id"))
+    MEMORY_ADDED = Declared("memory.added", "added a memory of their own", ("memory_id",))
+    MEMORY_CHANGED = Declared("memory.changed", "changed a memory of their own", ("memory_id",))
+    MEMORIES_EXPORTED = Declared("memory.exported", "exported their memories")
     DELETION_REQUESTED = Declared(
-        "deletion.requested", "asked to delete {count:stored request}", ("deletion_id", "category", "count")
+        "deletion.requested", "asked to delete {count:stored item}", ("deletion_id", "category", "count")
     )
     DELETION_VERIFIED = Declared(
-        "deletion.verified", "deleted {count:stored request}, verified", ("deletion_id", "category", "count")
+        "deletion.verified", "deleted {count:stored item}, verified", ("deletion_id", "category", "count")
     )
     DELETION_FAILED = Declared("deletion.failed", "a deletion failed: {reason}", ("deletion_id", "category", "reason"))
 

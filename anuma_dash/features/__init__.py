@@ -36,6 +36,7 @@ FEATURES = (
     "apps",
     "requests",
     "data_controls",
+    "memories",
     "deletions",
     "your_data",
     "account",

@@ -55,6 +55,7 @@ KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "control": ("Data controls", ("control.",)),
     "deletion": ("Deletions", ("deletion.",)),
     "content": ("Stored content read", ("content.", "evaluation.")),
+    "memory": ("Memories", ("memory.",)),
     "session": ("Signing in and out", ("session.", "user.", "sign_up.", "passkey.", "identity.")),
     "support": ("Support access", ("support.",)),
     "profile": ("Profiles", ("profile.",)),
