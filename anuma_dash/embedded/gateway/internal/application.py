@@ -20,6 +20,7 @@ from . import (
     keys,
     requests,
     summaries,
+    traces,
 )
 
 PREFIX = "/internal/v1"
@@ -33,6 +34,7 @@ _ROUTERS = (
     controls.router,
     credit.router,
     requests.router,
+    traces.router,
     evaluations.router,
     deletions.router,
     canary.router,
