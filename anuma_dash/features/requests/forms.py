@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from wtforms import Field, FloatField, Form, HiddenField, StringField, TextAreaField
+from wtforms import Field, Form, HiddenField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length, ValidationError
 
 from anuma_dash.db import id_of
@@ -26,7 +26,7 @@ class EvaluationForm(Form):
         filters=[one_line],
         description="Such as helpfulness or correct.",
     )
-    score = FloatField("Score", description="A number, such as 0.8 or 5.")
+    score = StringField("Score", [DataRequired("Enter a number.")], description="A number, such as 0.8 or 5.")
     comment = TextAreaField("Comment", [Length(max=4000, message="Use 4,000 characters at most.")])
 
     def validate_token(self, field: Field) -> None:
@@ -36,5 +36,14 @@ class EvaluationForm(Form):
 
     def validate_score(self, field: Field) -> None:
         """Refuse what the gateway would."""
-        if field.data is None or not isfinite(field.data) or abs(field.data) > MOST_SCORE:
+        if self.number is None:
             raise ValidationError("Enter a number between -1,000,000 and 1,000,000.")
+
+    @property
+    def number(self) -> float | None:
+        """The score; None if it is no number within the bounds."""
+        try:
+            found = float((self.score.data or "").strip())
+        except ValueError:
+            return None
+        return found if isfinite(found) and abs(found) <= MOST_SCORE else None

@@ -128,6 +128,10 @@ def evaluations(request_id: UUID) -> ResponseReturnValue:
 def _evaluations_page(request_id: UUID, form: EvaluationForm, *, status: int = 200, problem: str = "") -> Response:
     found, rows = stored.read_evaluations(services().context, actor(), account().id, request_id)
     shown: dict[str, Any] = {**_facts(found), "evaluations": rows, "form": form, "problem": problem}
+    with services().db.reading() as tx:
+        names = member_names(tx, account().id)
+    program = "a program"
+    shown["givers"] = {one.id: person_word(names, one.person) if one.person else program for one in rows.data}
     shown["may_evaluate"] = actor().support_session_id is None
     shown["deletion_token"] = str(new_id())
     return page("requests/show.html", fragment="evaluation_part", status=status, **shown)
@@ -144,7 +148,7 @@ def create_evaluation(request_id: UUID) -> ResponseReturnValue:
             form.token.data = str(new_id())
         return _evaluations_page(request_id, form, status=422)
     wish = schemas.NewEvaluation(
-        name=form.name.data or "", score=form.score.data or 0.0, comment=(form.comment.data or "").strip()
+        name=form.name.data or "", score=form.number or 0.0, comment=(form.comment.data or "").strip()
     )
     stored.add_evaluation(services().context, actor(), account().id, request_id, UUID(form.token.data), wish)
     flash("ok", "The gateway has stored the evaluation.")
@@ -190,8 +194,6 @@ def _facts(found: schemas.Request) -> dict[str, Any]:
     controls, of_trace = "data_controls.index", found.controls.get("traces")
     return {
         "request": found,
-        "names": names,
-        "person_word": person_word,
         "messages": None,
         "steps": None,
         "evaluations": None,

@@ -54,7 +54,9 @@ def per_control(request: RequestSummary) -> list[tuple[str, str]]:
     found = []
     for name in CONTROL_NAMES:
         decision = decided.get(name)
-        if decision is not None:
+        # Evaluations come after a request, when the control may be another way; only its own header forbids them.
+        later = name == "evaluations" and decision is not None and decision.rule != "request_header"
+        if decision is not None and not later:
             kept = "Stored" if decision.stored else "Not stored"
             found.append((control_label(name), f"{kept}, because {_reason(decision, name)}."))
     return found
