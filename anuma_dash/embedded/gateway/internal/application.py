@@ -18,6 +18,7 @@ from . import (
     evaluations,
     key_owners,
     keys,
+    memories,
     requests,
     summaries,
     traces,
@@ -36,6 +37,7 @@ _ROUTERS = (
     requests.router,
     traces.router,
     evaluations.router,
+    memories.router,
     deletions.router,
     canary.router,
 )
