@@ -14,6 +14,7 @@ from .app import create_app
 from .core import Gateway
 from .encryption import KeysMissing, Unreadable
 from .environment import SettingsRefused, load_settings
+from .holds import HoldsUnreadable
 from .identifiers import utc_now
 from .journal import JournalRefused
 from .logs import ServerLogs
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
         return command(load_settings())
     except SettingsRefused as refused:
         sys.stderr.write(f"{refused}\n")
-    except (SchemaRefused, JournalRefused, KeysMissing) as refused:
+    except (SchemaRefused, JournalRefused, KeysMissing, HoldsUnreadable) as refused:
         sys.stderr.write(f"the gateway refuses to start: {refused}\n")
     except Unreadable:
         sys.stderr.write("a data key does not open under any configured key-encryption key; nothing more was done\n")

@@ -90,6 +90,7 @@ class _Reader:
             "max_account_requests": self._get("MAX_ACCOUNT_REQUESTS") or 128,
             "stalled_seconds": self._get("STALLED_SECONDS") or 60,
             "deletion_batch": self._get("DELETION_BATCH") or 500,
+            "purge_minutes": self._get("PURGE_MINUTES") or 15,
             "metrics_token": self._metrics_token(),
         }
 

@@ -96,6 +96,8 @@ class Settings(_Frozen):
     """How long a request's body may take to arrive."""
     deletion_batch: Annotated[int, Field(gt=0, le=5000)] = 500
     """Rows that a deletion erases in one transaction."""
+    purge_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
+    """How often what is past its period is deleted; 0, in development only: never by itself."""
     metrics_token: SecretStr = SecretStr("")
     """Who scrapes `/metrics` bears it; without one, only a developer's own machine may."""
     max_internal_requests: Annotated[int, Field(gt=0)] = 64
@@ -117,6 +119,8 @@ class Settings(_Frozen):
         names = [BUILT_IN_PROVIDER, *(provider.name for provider in self.providers)]
         if len(set(names)) != len(names):
             raise ValueError(f"providers: each name may be given once, and {BUILT_IN_PROVIDER} is built in")
+        if self.environment == "production" and not self.purge_minutes:
+            raise ValueError("purge_minutes: must not be 0 in production")
         identifiers = [key.id for key in self.key_encryption_keys]
         if len(set(identifiers)) != len(identifiers):
             raise ValueError("key-encryption keys: each identifier may be given once")

@@ -20,6 +20,7 @@ from . import (
     keys,
     memories,
     requests,
+    retention,
     summaries,
     traces,
 )
@@ -39,6 +40,7 @@ _ROUTERS = (
     evaluations.router,
     memories.router,
     deletions.router,
+    retention.router,
     canary.router,
 )
 
