@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, text
 
+from anuma_dash.embedded.gateway.accounts import add_account
 from anuma_dash.embedded.gateway.core import Gateway
 from anuma_dash.embedded.gateway.environment import load_settings
 from anuma_dash.embedded.gateway.identifiers import first_uuid7, utc_now, uuid7
@@ -22,8 +23,7 @@ from anuma_dash.embedded.gateway.internal.callers import Caller, Token
 from anuma_dash.embedded.gateway.internal.request_filters import Filters
 from anuma_dash.embedded.gateway.internal.requests import list_requests
 from anuma_dash.embedded.gateway.migrations import migrate
-from anuma_dash.embedded.gateway.policy import new_state
-from anuma_dash.embedded.gateway.tables import accounts, api_keys, controls, requests
+from anuma_dash.embedded.gateway.tables import api_keys, requests
 from benchmarks.figures import Effort, Figure, interleaved, ratios
 from benchmarks.lab import Lab
 
@@ -147,17 +147,13 @@ def _log(count: int) -> Iterator[_Log]:
 def _fill(gateway: Gateway, count: int) -> _Log:
     now = utc_now()
     account, keys, person = uuid7(now), [uuid7(now), uuid7(now)], uuid7(now)
-    owner = {"id": account, "name": "Northwind", "status": "active", "created_at": now, "updated_at": now}
-    policy = {"account_id": account, "epoch": 1, "body_hash": "", "applied_at": now}
-    policy["state"] = new_state(now).model_dump_json()
-    made = [
-        {"id": key, "account_id": account, "fingerprint": key.bytes, "name": "k", "environment": "live"}
-        | {"prefix": "anuma_live_0000", "last_four": "0000", "created_at": now}
-        for key in keys
-    ]
     with gateway.stores.main.write() as connection:
-        connection.execute(insert(accounts), owner)
-        connection.execute(insert(controls), policy)
+        app = add_account(connection, account, now, name="Northwind", status="active", updated_at=now)
+        made = [
+            {"id": key, "account_id": account, "app_id": app, "fingerprint": key.bytes, "name": "k"}
+            | {"environment": "live", "prefix": "anuma_live_0000", "last_four": "0000", "created_at": now}
+            for key in keys
+        ]
         connection.execute(insert(api_keys), made)
     _fill_requests(gateway, count, account, keys, person, now)
     token = Token("system:worker", str(account), "bench-jti", now, has_act=False, staff=None, scopes=frozenset())
@@ -190,7 +186,8 @@ def _fill_requests(gateway: Gateway, count: int, account: UUID, keys: list[UUID]
     constants |= {"usage_source": "'provider'", "pricing_source": "'configuration'"}
     constants |= {"content_rule": "'account_control'", "content_level": "'account'"}
     constants |= {"provider_retention": "'none'", "provider_training": "'none'"}
-    nothing = {"error_class": "NULL", "first_byte_ms": "NULL"}
+    empty = ("error_class", "first_byte_ms", "other_controls", "conversation_id")
+    nothing = dict.fromkeys(empty, "NULL")
     columns = {column.name: "1" for column in requests.columns} | constants | nothing | values
     numbers = f"WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count - 1})"
     with gateway.stores.main.write() as connection:

@@ -13,13 +13,13 @@ from uuid import UUID
 from sqlalchemy import insert, text
 
 from anuma_dash.embedded.gateway import api_keys as key_format
+from anuma_dash.embedded.gateway.accounts import add_account
 from anuma_dash.embedded.gateway.environment import load_settings
 from anuma_dash.embedded.gateway.identifiers import utc_now, uuid7
 from anuma_dash.embedded.gateway.migrations import migrate
-from anuma_dash.embedded.gateway.policy import new_state
 from anuma_dash.embedded.gateway.public.admission import admit
 from anuma_dash.embedded.gateway.stores import Store
-from anuma_dash.embedded.gateway.tables import accounts, api_keys, controls
+from anuma_dash.embedded.gateway.tables import api_keys
 from benchmarks.figures import Effort, Figure, interleaved, ratios
 from benchmarks.lab import Lab
 from tests.databases import postgres_missing
@@ -87,17 +87,14 @@ def _fill(store: Store, count: int) -> list[str]:
     """So many keys of one account; the secrets of those that are asked for."""
     now = utc_now()
     account = uuid7(now)
-    state = new_state(now).model_dump_json()
-    owner = {"id": account, "name": "Northwind", "status": "active", "created_at": now, "updated_at": now}
-    policy = {"account_id": account, "epoch": 1, "body_hash": "", "applied_at": now, "state": state}
     with store.write() as connection:
-        connection.execute(insert(accounts), owner)
-        connection.execute(insert(controls), policy)
+        app = add_account(connection, account, now, name="Northwind", status="active", updated_at=now)
     known = [key_format.new_secret("live") for _ in range(min(count, _SAMPLE))]
-    rows = [_row(account, number, secret, now) for number, secret in enumerate(known)]
+    rows = [_row(account, app, number, secret, now) for number, secret in enumerate(known)]
     with store.write() as connection:
         connection.execute(insert(api_keys), rows)
-        connection.execute(text(_OTHERS[store.dialect.name]), {"account": account.hex, "count": count - len(known)})
+        others = {"account": account.hex, "app": app.hex, "count": count - len(known)}
+        connection.execute(text(_OTHERS[store.dialect.name]), others)
     with store.engine().connect() as connection:
         connection.execute(text("ANALYZE"))
         connection.commit()
@@ -106,26 +103,27 @@ def _fill(store: Store, count: int) -> list[str]:
 
 _OTHERS = {
     "sqlite": """
-        INSERT INTO api_keys (id, account_id, fingerprint, name, environment, prefix, last_four, created_at)
+        INSERT INTO api_keys (id, account_id, app_id, fingerprint, name, environment, prefix, last_four, created_at)
         WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
-        SELECT printf('%032x', n), :account, randomblob(32), 'key', 'live', 'anuma_live_0000', '0000',
+        SELECT printf('%032x', n), :account, :app, randomblob(32), 'key', 'live', 'anuma_live_0000', '0000',
                '2026-01-01 00:00:00.000000'
         FROM numbers WHERE :count > 0
     """,
     "postgresql": """
-        INSERT INTO api_keys (id, account_id, fingerprint, name, environment, prefix, last_four, created_at)
-        SELECT gen_random_uuid(), CAST(:account AS uuid), sha256(CAST(CAST(n AS text) AS bytea)), 'key', 'live',
-               'anuma_live_0000', '0000', now()
+        INSERT INTO api_keys (id, account_id, app_id, fingerprint, name, environment, prefix, last_four, created_at)
+        SELECT gen_random_uuid(), CAST(:account AS uuid), CAST(:app AS uuid),
+               sha256(CAST(CAST(n AS text) AS bytea)), 'key', 'live', 'anuma_live_0000', '0000', now()
         FROM generate_series(1, CAST(:count AS integer)) AS n
     """,
 }
 """Keys that nobody asks for, made in SQL: a million in seconds."""
 
 
-def _row(account: UUID, number: int, secret: str, now: object) -> dict[str, object]:
+def _row(account: UUID, app: UUID, number: int, secret: str, now: object) -> dict[str, object]:
     return {
         "id": UUID(int=(7 << 76) | (2 << 62) | (number << 80)),
         "account_id": account,
+        "app_id": app,
         "fingerprint": key_format.fingerprint(secret),
         "name": f"key {number}",
         "environment": "live",

@@ -15,8 +15,8 @@ from .tables import accounts, apps, controls
 DEFAULT_APP: Final = "Default"
 
 
-def add_account(connection: Connection, account: UUID, now: datetime, **values: Any) -> None:
-    """Insert an account with these columns, its controls at epoch 0 and its default app."""
+def add_account(connection: Connection, account: UUID, now: datetime, **values: Any) -> UUID:
+    """Insert an account with these columns, its controls at epoch 0, its default app, whose id is returned."""
     connection.execute(insert(accounts).values(id=account, created_at=now, **values))
     connection.execute(
         insert(controls).values(
@@ -27,5 +27,7 @@ def add_account(connection: Connection, account: UUID, now: datetime, **values: 
             state=new_state(now).model_dump_json(),
         )
     )
-    app = {"id": uuid7(now), "account_id": account, "name": DEFAULT_APP, "created_at": now}
+    app_id = uuid7(now)
+    app = {"id": app_id, "account_id": account, "name": DEFAULT_APP, "created_at": now}
     connection.execute(insert(apps).values(**app, is_default=True, is_active=True))
+    return app_id

@@ -14,6 +14,7 @@ from .batches import Batches
 from .connections import Connections
 from .contents import Vault
 from .encryption import KeyRing
+from .history.keeping import HistoryKeeper
 from .identifiers import Clock
 from .journal import Journal
 from .logs import Log
@@ -27,7 +28,7 @@ T = TypeVar("T")
 _DATABASE_THREADS = 6
 _SETTLING_THREADS = 4
 _LIGHT_CHARACTERS = 20_000
-"""More than this is encrypted by a thread: everybody would wait meanwhile."""
+"""More than this is encrypted by a thread, and so is a conversation: everybody would wait meanwhile."""
 
 
 class Gateway:
@@ -44,7 +45,9 @@ class Gateway:
         self.vault = Vault(self.stores, KeyRing(settings.key_encryption_keys))
         self.metrics = Metrics()
         self.journal = Journal(settings.journal_file)
-        self.meter = Meter(self.stores, self.vault, self.metrics.settled, [TraceKeeper(self.vault)])
+        self.meter = Meter(
+            self.stores, self.vault, self.metrics.settled, [TraceKeeper(self.vault), HistoryKeeper(self.vault)]
+        )
         self._threads = ThreadPoolExecutor(_DATABASE_THREADS, thread_name_prefix="gateway-database")
         one_writer = self.stores.main.one_writer
         self._settling: Batches[Record, Settled] = (
@@ -104,5 +107,7 @@ def _account(record: Record) -> UUID:
 
 
 def _is_light(record: Record) -> bool:
+    if record.content is not None and record.conversation is not None and record.at_arrival["chat_history"].stored:
+        return False
     content = record.content.length if record.content else 0
     return content + sum(len(step.detail) for step in record.steps) <= _LIGHT_CHARACTERS

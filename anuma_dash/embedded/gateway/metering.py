@@ -109,6 +109,8 @@ class Record:
     """Those that went to the provider along with it."""
     first_told: tuple[UUID, ...] = ()
     """Those of them that this provider had not received before."""
+    conversation: str | None = None
+    """What the client calls the conversation that it belongs to."""
 
     @property
     def key_id(self) -> UUID:
@@ -137,6 +139,11 @@ class Settled:
     def decision(self) -> Decision:
         """What prompt logging decided."""
         return self.decisions["prompt_logging"]
+
+    @property
+    def stored(self) -> bool:
+        """Whether any content of the request was kept."""
+        return any(decision.stored for decision in self.decisions.values())
 
 
 class Keeper(Protocol):

@@ -13,6 +13,7 @@ from . import (
     canary,
     contract,
     controls,
+    conversations,
     credit,
     deletions,
     evaluations,
@@ -38,6 +39,7 @@ _ROUTERS = (
     traces.router,
     evaluations.router,
     memories.router,
+    conversations.router,
     deletions.router,
     canary.router,
 )
