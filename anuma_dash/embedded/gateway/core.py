@@ -13,12 +13,12 @@ from uuid import UUID
 from .batches import Batches
 from .connections import Connections
 from .contents import Vault
-from .encryption import KeyRing
 from .history.keeping import HistoryKeeper
 from .identifiers import Clock
 from .journal import Journal
+from .kms import key_management
 from .logs import Log
-from .metering import Meter, Record, Settled
+from .metering import Keeper, Meter, Record, Settled
 from .metrics import Metrics
 from .settings import Settings
 from .stores import Store, Stores
@@ -42,12 +42,11 @@ class Gateway:
             Store("key database", settings.keys_database_url.get_secret_value()),
         )
         self.log = Log(settings.log_file, to_stderr=settings.log_to_stderr)
-        self.vault = Vault(self.stores, KeyRing(settings.key_encryption_keys))
+        self.vault = Vault(self.stores, key_management(settings))
         self.metrics = Metrics()
         self.journal = Journal(settings.journal_file)
-        self.meter = Meter(
-            self.stores, self.vault, self.metrics.settled, [TraceKeeper(self.vault), HistoryKeeper(self.vault)]
-        )
+        keepers: list[Keeper] = [HistoryKeeper(self.vault), TraceKeeper(self.vault)]
+        self.meter = Meter(self.stores, self.vault, self.metrics.settled, keepers)
         self._threads = ThreadPoolExecutor(_DATABASE_THREADS, thread_name_prefix="gateway-database")
         one_writer = self.stores.main.one_writer
         self._settling: Batches[Record, Settled] = (
@@ -107,7 +106,6 @@ def _account(record: Record) -> UUID:
 
 
 def _is_light(record: Record) -> bool:
-    if record.content is not None and record.conversation is not None and record.at_arrival["chat_history"].stored:
-        return False
+    keeps = record.conversation is not None and record.at_arrival["chat_history"].stored
     content = record.content.length if record.content else 0
-    return content + sum(len(step.detail) for step in record.steps) <= _LIGHT_CHARACTERS
+    return not keeps and content + sum(len(step.detail) for step in record.steps) <= _LIGHT_CHARACTERS

@@ -104,13 +104,13 @@ class Record:
     epoch_at_arrival: int
     content: Content | None
     has_reservation: bool = False
+    conversation: str | None = None
+    """What the client calls the conversation that it belongs to."""
     steps: tuple[TraceStep, ...] = ()
     memories: tuple[UUID, ...] = ()
     """Those that went to the provider along with it."""
     first_told: tuple[UUID, ...] = ()
     """Those of them that this provider had not received before."""
-    conversation: str | None = None
-    """What the client calls the conversation that it belongs to."""
 
     @property
     def key_id(self) -> UUID:

@@ -21,6 +21,7 @@ from . import (
     keys,
     memories,
     requests,
+    retention,
     summaries,
     traces,
 )
@@ -36,11 +37,12 @@ _ROUTERS = (
     controls.router,
     credit.router,
     requests.router,
+    conversations.router,
     traces.router,
     evaluations.router,
     memories.router,
-    conversations.router,
     deletions.router,
+    retention.router,
     canary.router,
 )
 

@@ -46,8 +46,8 @@ class Exchange:
         *,
         store_headers: Sequence[str] = (),
         required: Sequence[str] = (),
-        memory_headers: Sequence[str] = (),
         conversation_headers: Sequence[str] = (),
+        memory_headers: Sequence[str] = (),
         is_test: bool = False,
     ) -> None:
         self.id = request_id
@@ -81,10 +81,10 @@ class Exchange:
     @property
     def may_store(self) -> bool:
         """Whether the policy at arrival allows any content of the request to be kept."""
-        return self._may_store_words or self.at_arrival["traces"].stored
+        return self._keeps_words or self.at_arrival["traces"].stored
 
     @property
-    def _may_store_words(self) -> bool:
+    def _keeps_words(self) -> bool:
         named = self.conversation is not None and self.at_arrival["chat_history"].stored
         return named or self.at_arrival["prompt_logging"].stored
 
@@ -182,7 +182,7 @@ class Exchange:
     def _record(self, outcome: Outcome, status: int, error_class: str | None) -> Record:
         failed_early = outcome == "failed" and self.status_sent is None
         usage = Usage() if failed_early else self.known_usage()
-        keep = self._may_store_words and outcome != "failed" and self.order is not None and self.route is not None
+        keep = self._keeps_words and outcome != "failed" and self.order is not None and self.route is not None
         route, admitted = self.route, self.admitted
         prompt = self.order.prompt if self.order else ()
         told = self._told if self.sent_to_provider else None
@@ -210,10 +210,10 @@ class Exchange:
             epoch_at_arrival=admitted.policy.epoch,
             content=Content(prompt, tuple(self.response)) if keep else None,
             has_reservation=self._reservation is not None,
+            conversation=self.conversation,
             steps=self.steps.all(),
             memories=told.ids if told else (),
             first_told=told.first if told else (),
-            conversation=self.conversation,
         )
 
     def _uses_memories(self, headers: Sequence[str]) -> bool:

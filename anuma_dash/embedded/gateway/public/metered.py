@@ -63,8 +63,8 @@ class Metered:
             self.endpoint,
             store_headers=headers.getlist("x-anuma-store"),
             required=headers.getlist(HEADER),
-            memory_headers=headers.getlist("x-anuma-memories"),
             conversation_headers=headers.getlist(naming.HEADER),
+            memory_headers=headers.getlist("x-anuma-memories"),
         )
         with suppress(ClientGone):  # it left while it was told of a refusal
             await self._until_gone(exchange, headers, receive, self._patiently(send))
