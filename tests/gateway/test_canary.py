@@ -109,7 +109,7 @@ class Somebody:
 
 
 @pytest.mark.parametrize("on", [False, True])
-@pytest.mark.parametrize("control", ["traces", "evaluations", "memories"])
+@pytest.mark.parametrize("control", ["chat_history", "traces", "evaluations", "memories"])
 def test_every_control_is_looked_for_where_it_keeps_things(dashboard, account, control, on):
     tester = Somebody(dashboard, account)
     tester.switch(1, control, on)

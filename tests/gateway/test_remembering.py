@@ -169,3 +169,18 @@ def test_embeddings_use_none(running, vera):
     answer = running.http.post("/v1/embeddings", json=body, headers=headers)
     row = vera.dashboard.get(vera.account, f"/requests/{answer.headers['x-request-id']}")
     assert row["memories_used"] == 0
+
+
+def test_the_history_holds_what_the_client_sent(running, account, vera):
+    both = {"memories": {"enabled": True}, "chat_history": {"enabled": True}}
+    vera.dashboard.put_controls(account, 1, people={vera.id: both})
+    vera.remember("I live in Vienna")
+    answer = running.chat(vera.key["secret"], "hello", conversation_id="one")
+    row = vera.dashboard.get(account, f"/requests/{answer.headers['x-request-id']}")
+    assert (row["memories_used"], row["controls"]["chat_history"]["stored"]) == (1, True)
+    path = f"/conversations/{row['conversation_id']}/messages"
+    messages = vera.dashboard.get(account, path, vera.claims)["data"]
+    assert [(message["role"], message["text"]) for message in messages] == [
+        ("user", "hello"),
+        ("assistant", "Echo: hello"),
+    ]

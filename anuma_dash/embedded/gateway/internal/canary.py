@@ -93,6 +93,7 @@ async def _send(gateway: Gateway, admitted: Admitted, test_string: str, control:
     exchange = Exchange(gateway, admitted, uuid7(now), now, CHAT, is_test=True)
     message = {"role": "user", "content": test_string}
     exchange.order = CHAT.parse(json.dumps({"model": ECHO_MODEL, "messages": [message]}).encode())
+    exchange.conversation = test_string if control == "chat_history" else None
     exchange.route = CallingEcho() if control == "traces" else Echo()
     _, settled = await complete(exchange, exchange.order)
     return Sent(gateway, exchange, settled, test_string)

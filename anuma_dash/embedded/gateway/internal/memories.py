@@ -14,7 +14,6 @@ from anuma_dash.gateway.schemas import ConversationOwner, Memory, MemoryChange, 
 from .. import memories as work
 from .. import problems
 from ..content_tables import memories
-from ..encryption import Unreadable
 from ..identifiers import uuid7
 from ..keeping import NotKept, new_key
 from ..policy import State, read_policy
@@ -38,11 +37,8 @@ def list_memories(
     with gateway.stores.main.read() as connection:
         state = read_policy(connection, caller.account).state
         kept = work.unexpired(owner, state, gateway.now())
-        try:
-            every = work.read(connection, gateway.vault, caller.account, kept, after)
-            found = list(islice((pair for pair in every if work.has_words(pair[1], wanted)), limit + 1))
-        except Unreadable:
-            raise problems.unreadable() from None
+        every = work.read(connection, gateway.vault, caller.account, kept, after)
+        found = list(islice((pair for pair in every if work.has_words(pair[1], wanted)), limit + 1))
     shown = [work.show(row, text, owner, state) for row, text in found[:limit]]
     return Page(data=shown, next=str(shown[-1].id) if len(found) > limit else None)
 
@@ -53,7 +49,7 @@ def get_memory(caller: ContentReader, memory_id: UUID) -> Memory:
     with caller.gateway.stores.main.read() as connection:
         state = read_policy(connection, caller.account).state
         row, owner, key = _find(connection, caller, memory_id, state)
-        return work.show(row, _text(row, key), owner, state)
+        return work.show(row, work.text_of(row, key), owner, state)
 
 
 @router.post("/accounts/{acc}/memories", status_code=status.HTTP_201_CREATED)
@@ -95,7 +91,7 @@ def change_memory(caller: Writer, memory_id: UUID, body: MemoryChange) -> Memory
             work.check_allowed(policy, owner.on_a_page())
         except NotKept as refused:
             raise Refused(refused.status, refused.code, refused.message) from None
-        if owner.person is None and _text(row, key) != body.text:
+        if owner.person is None and work.text_of(row, key) != body.text:
             raise Refused(403, "programs_only", "Only programs write the text of the account's memories.")
         work.change(connection, key, owner, row, body, now)
         row = connection.execute(select(memories).where(memories.c.id == memory_id)).one()
@@ -117,25 +113,15 @@ def _find(
         row = connection.execute(query.with_for_update() if locked else query).one_or_none()
         if row is None:
             continue
-        try:
-            key = caller.gateway.vault.data_key(caller.account, memory_id)
-        except Unreadable:
-            raise problems.unreadable() from None
+        key = caller.gateway.vault.data_key(caller.account, memory_id)
         if key is not None:
             return row, owner, key
     raise problems.not_found()
 
 
-def _text(row: Row[Any], key: bytes) -> str:
-    try:
-        return work.text_of(row, key)
-    except Unreadable:
-        raise problems.unreadable() from None
-
-
 def _again(connection: Connection, caller: Caller, memory_id: UUID, state: State, body: NewMemory) -> Memory:
     row, owner, key = _find(connection, caller, memory_id, state)
-    found = work.show(row, _text(row, key), owner, state)
+    found = work.show(row, work.text_of(row, key), owner, state)
     same = (found.text, found.app_ids, found.providers) == (body.text, body.app_ids, body.providers)
     if row.updated_at == row.created_at and not same:
         raise idempotency.reused()

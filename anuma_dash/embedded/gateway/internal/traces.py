@@ -8,8 +8,6 @@ from fastapi import APIRouter
 
 from anuma_dash.gateway.schemas import Decision, RequestTrace
 
-from .. import problems
-from ..encryption import Unreadable
 from ..policy import read_policy, retention_cutoff
 from ..tracing import read_trace
 from .callers import ContentReader
@@ -34,10 +32,7 @@ def get_trace(caller: ContentReader, request_id: UUID) -> RequestTrace:
         if cutoff is not None and row.created_at <= cutoff:
             expired = {"stored": False, "rule": "expired", "level": "account"}
             return RequestTrace(trace=decision.model_copy(update=expired))
-        try:
-            steps = read_trace(connection, gateway.vault, caller.account, request_id)
-        except Unreadable:
-            raise problems.unreadable() from None
+        steps = read_trace(connection, gateway.vault, caller.account, request_id)
     if steps is None:
         gone = {"stored": False, "rule": "deleted", "level": "none"}
         return RequestTrace(trace=decision.model_copy(update=gone))
