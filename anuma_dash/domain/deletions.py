@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, ForeignKey, String, or_
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from anuma_dash import workflows
@@ -19,6 +19,8 @@ from anuma_dash.workflows import Context, Durable, Kind
 
 PROGRESS_POLL = timedelta(seconds=1)
 FINAL_STATES = ("verified", "failed")
+PERSONAL_CATEGORIES = ("conversations", "memories")
+"""What belongs to one person: each deletes their own, and only they see that they did."""
 
 
 class Deletion(Owned, Durable, Base):
@@ -59,8 +61,10 @@ def request_deletion(
     that sending the form twice deletes once. Returns the deletion as it stands after the first try. Raises
     `NotAllowed`, and `NotFound` if the token is another account's.
     """
-    actor.require(Permission.DELETE_CONTENT, Permission.DELETE_OWN_CONTENT)
-    if not actor.may(Permission.DELETE_CONTENT):
+    personal = scope.category in PERSONAL_CATEGORIES
+    if not personal:
+        actor.require(Permission.DELETE_CONTENT, Permission.DELETE_OWN_CONTENT)
+    if personal or not actor.may(Permission.DELETE_CONTENT):
         scope = scope.model_copy(update={"person": actor.user_id})
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
@@ -106,7 +110,8 @@ def find_deletion(tx: Session, actor: Actor, account_id: UUID, deletion_id: UUID
 
 
 def _may_see(actor: Actor, deletion: Deletion) -> bool:
-    return actor.may(Permission.DELETE_CONTENT) or deletion.requested_by == actor.user_id
+    shared = deletion.category not in PERSONAL_CATEGORIES and actor.may(Permission.DELETE_CONTENT)
+    return shared or deletion.requested_by == actor.user_id
 
 
 def list_deletions(
@@ -114,8 +119,9 @@ def list_deletions(
 ) -> list[Deletion]:
     """The account's deletions that the actor may see, newest first, from behind `before`."""
     query = owned(Deletion, account_id).order_by(Deletion.id.desc()).limit(limit)
-    if not actor.may(Permission.DELETE_CONTENT):
-        query = query.where(Deletion.requested_by == actor.user_id)
+    own = Deletion.requested_by == actor.user_id
+    shared = Deletion.category.not_in(PERSONAL_CATEGORIES)
+    query = query.where(or_(own, shared) if actor.may(Permission.DELETE_CONTENT) else own)
     if before is not None:
         query = query.where(Deletion.id < before)
     return list(tx.scalars(query))

@@ -196,6 +196,55 @@ class Gateway:
         path = f"/accounts/{account_id}/requests/{request_id}/content"
         return self._call(schemas.RequestContent, caller, account_id, "GET", path)
 
+    def request_trace(self, caller: Caller, account_id: UUID, request_id: UUID) -> schemas.RequestTrace:
+        """The stored steps of one request, or the rule that kept them out."""
+        path = f"/accounts/{account_id}/requests/{request_id}/trace"
+        return self._call(schemas.RequestTrace, caller, account_id, "GET", path)
+
+    def evaluations(
+        self, caller: Caller, account_id: UUID, request_id: UUID, **query: object
+    ) -> schemas.Page[schemas.Evaluation]:
+        """A page of what people and programs said of one request, newest first."""
+        path = f"/accounts/{account_id}/requests/{request_id}/evaluations"
+        return self._call(schemas.Page[schemas.Evaluation], caller, account_id, "GET", path, query=query)
+
+    def create_evaluation(
+        self, caller: Caller, account_id: UUID, request_id: UUID, new: schemas.NewEvaluation, idempotency_key: str
+    ) -> schemas.Evaluation:
+        """Evaluate a request. Refused with the code `evaluations_off` while the control is off."""
+        path = f"/accounts/{account_id}/requests/{request_id}/evaluations"
+        return self._post(schemas.Evaluation, caller, account_id, path, new, idempotency_key)
+
+    def memories(self, caller: Caller, account_id: UUID, **query: object) -> schemas.Page[schemas.Memory]:
+        """A page of memories, newest first: `owner` is me (the caller) or account; `q` are words to look for."""
+        path = f"/accounts/{account_id}/memories"
+        return self._call(schemas.Page[schemas.Memory], caller, account_id, "GET", path, query=query)
+
+    def memory(self, caller: Caller, account_id: UUID, memory_id: UUID) -> schemas.Memory:
+        """One memory."""
+        return self._call(schemas.Memory, caller, account_id, "GET", f"/accounts/{account_id}/memories/{memory_id}")
+
+    def create_memory(
+        self, caller: Caller, account_id: UUID, new: schemas.NewMemory, idempotency_key: str
+    ) -> schemas.Memory:
+        """Keep a memory of the caller's. Refused with the code `memories_off` while they are off."""
+        return self._post(schemas.Memory, caller, account_id, f"/accounts/{account_id}/memories", new, idempotency_key)
+
+    def change_memory(
+        self, caller: Caller, account_id: UUID, memory_id: UUID, change: schemas.MemoryChange
+    ) -> schemas.Memory:
+        """Change a memory. Refused with the code `memories_off` while they are off."""
+        path = f"/accounts/{account_id}/memories/{memory_id}"
+        return self._call(schemas.Memory, caller, account_id, "PATCH", path, body=change.model_dump(mode="json"))
+
+    def preview_deletion(
+        self, caller: Caller, account_id: UUID, scope: schemas.DeletionScope
+    ) -> schemas.DeletionPreview:
+        """What a deletion of this scope would delete, counted right now."""
+        path = f"/accounts/{account_id}/deletion-previews"
+        body = {"scope": scope.model_dump(mode="json")}
+        return self._call(schemas.DeletionPreview, caller, account_id, "POST", path, body=body)
+
     def start_deletion(self, caller: Caller, account_id: UUID, new_deletion: schemas.NewDeletion) -> schemas.Deletion:
         """Ask for a deletion. Asking twice under the same identifier deletes once."""
         path = f"/accounts/{account_id}/deletions"

@@ -21,7 +21,10 @@ def whole(endpoint: str, behavior: str) -> dict[str, Any]:
 
 
 def chat(behavior: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": "The answer is forty-two."}
+    message: dict[str, Any] = {"role": "assistant", "content": "The answer is forty-two."}
+    if behavior == "tool-call":
+        function = {"name": "look", "arguments": '{"a": 1}'}
+        message["tool_calls"] = [{"id": "c1", "type": "function", "function": function}]
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -46,14 +49,16 @@ def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
 def response(behavior: str, status: str = "completed", *texts: str) -> dict[str, Any]:
     words = "".join(texts) or "The answer is forty-two."
     content = [{"type": "output_text", "text": words, "annotations": []}]
-    item = {"id": "msg_1", "type": "message", "role": "assistant", "status": status, "content": content}
+    output = [{"id": "msg_1", "type": "message", "role": "assistant", "status": status, "content": content}]
+    if behavior == "tool-call":
+        output.append({"type": "function_call", "call_id": "c1", "name": "look", "arguments": '{"a": 1}'})
     return {
         "id": "resp_1",
         "object": "response",
         "created_at": 1,
         "status": status,
         "model": behavior,
-        "output": [item] if status == "completed" else [],
+        "output": output if status == "completed" else [],
         "parallel_tool_calls": True,
         "tool_choice": "auto",
         "tools": [],

@@ -15,7 +15,14 @@ traces = Table(
     main,
     Column("id", Uuid, primary_key=True),
     Column("account_id", Uuid, ForeignKey("accounts.id"), nullable=False),
-    Column("request_id", Uuid, ForeignKey("requests.id"), nullable=False, unique=True),
+    # Checked when the transaction ends: it is written before the request's own row.
+    Column(
+        "request_id",
+        Uuid,
+        ForeignKey("requests.id", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+        unique=True,
+    ),
     Column("created_at", UtcTime, nullable=False),
     Column("created_by", Uuid),
     Column("provider", String(100), nullable=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -177,3 +178,15 @@ class Vault:
         if row.account_id != account:
             raise Unreadable
         return self._ring.unwrap(WrappedKey(row.kek_id, Sealed(row.nonce, row.wrapped)), thing, account)
+
+    def data_keys(self, account: UUID, things: Sequence[UUID]) -> Mapping[UUID, bytes]:
+        """The data keys of several things in clear. Those that are destroyed, or do not fit, are left out."""
+        query = select(data_keys).where(data_keys.c.id.in_(things), data_keys.c.account_id == account)
+        with self._stores.keys.read() as connection:
+            rows = connection.execute(query).all()
+        found = {}
+        for row in rows:
+            with suppress(Unreadable):
+                wrapped = WrappedKey(row.kek_id, Sealed(row.nonce, row.wrapped))
+                found[row.id] = self._ring.unwrap(wrapped, row.id, account)
+        return found

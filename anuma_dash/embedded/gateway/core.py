@@ -21,6 +21,7 @@ from .metering import Meter, Record, Settled
 from .metrics import Metrics
 from .settings import Settings
 from .stores import Store, Stores
+from .tracing import TraceKeeper
 
 T = TypeVar("T")
 _DATABASE_THREADS = 6
@@ -43,7 +44,7 @@ class Gateway:
         self.vault = Vault(self.stores, KeyRing(settings.key_encryption_keys))
         self.metrics = Metrics()
         self.journal = Journal(settings.journal_file)
-        self.meter = Meter(self.stores, self.vault, self.metrics.settled)
+        self.meter = Meter(self.stores, self.vault, self.metrics.settled, [TraceKeeper(self.vault)])
         self._threads = ThreadPoolExecutor(_DATABASE_THREADS, thread_name_prefix="gateway-database")
         one_writer = self.stores.main.one_writer
         self._settling: Batches[Record, Settled] = (
@@ -103,4 +104,5 @@ def _account(record: Record) -> UUID:
 
 
 def _is_light(record: Record) -> bool:
-    return record.content is None or record.content.length <= _LIGHT_CHARACTERS
+    content = record.content.length if record.content else 0
+    return content + sum(len(step.detail) for step in record.steps) <= _LIGHT_CHARACTERS

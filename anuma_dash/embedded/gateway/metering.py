@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Dialect, String, Uuid, bindparam, insert, select, update
 
-from anuma_dash.gateway.schemas import ControlName, Decision, DeletionScope
+from anuma_dash.gateway.schemas import ControlName, Decision, DeletionScope, TraceStep
 
 from .contents import Content, Vault
 from .credit import spend
@@ -103,6 +103,7 @@ class Record:
     epoch_at_arrival: int
     content: Content | None
     has_reservation: bool = False
+    steps: tuple[TraceStep, ...] = ()
 
     @property
     def key_id(self) -> UUID:

@@ -34,6 +34,11 @@ def not_found() -> Refused:
     return Refused(404, "not_found", "There is no such thing here.")
 
 
+def unreadable() -> Refused:
+    """Stored content was moved or altered, or its keys are not configured."""
+    return Refused(500, "content_unreadable", "The content does not decrypt.")
+
+
 def unavailable() -> Refused:
     """The gateway's own database does not answer, or its journal takes no more."""
     detail = "The gateway cannot reach its database."

@@ -7,7 +7,21 @@ from fastapi import FastAPI
 from anuma_dash.gateway.schemas import CONTRACT_VERSION
 
 from .. import problems
-from . import accounts, apps, canary, contract, controls, credit, deletions, key_owners, keys, requests, summaries
+from . import (
+    accounts,
+    apps,
+    canary,
+    contract,
+    controls,
+    credit,
+    deletions,
+    evaluations,
+    key_owners,
+    keys,
+    requests,
+    summaries,
+    traces,
+)
 
 PREFIX = "/internal/v1"
 _ROUTERS = (
@@ -20,6 +34,8 @@ _ROUTERS = (
     controls.router,
     credit.router,
     requests.router,
+    traces.router,
+    evaluations.router,
     deletions.router,
     canary.router,
 )

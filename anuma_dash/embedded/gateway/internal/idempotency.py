@@ -20,6 +20,16 @@ Key = Annotated[
 ]
 
 
+class Unsaid(BaseModel):
+    """Takes the place of a body that holds content: not even its hash is written down."""
+
+
+class Named(BaseModel):
+    """What is remembered of an answer that holds content: which thing it was."""
+
+    id: UUID
+
+
 class Repeatable:
     """One POST: its account, its idempotency key, and the hash of what was asked."""
 
@@ -42,7 +52,7 @@ class Repeatable:
         if row is None:
             return None
         if row.body_hash != self._hash:
-            raise Refused(409, "idempotency_key_reused", "This key was used for another request.")
+            raise reused()
         return str(row.response)
 
     def remember(self, connection: Connection, answer: BaseModel) -> None:
@@ -61,3 +71,8 @@ class Repeatable:
 def lock_account(connection: Connection, account: UUID) -> None:
     """One write to an account at a time (PostgreSQL; on SQLite that holds for the whole database)."""
     connection.execute(select(accounts.c.id).where(accounts.c.id == account).with_for_update(key_share=True))
+
+
+def reused() -> Refused:
+    """The key was used for something else."""
+    return Refused(409, "idempotency_key_reused", "This key was used for another request.")

@@ -42,7 +42,7 @@ def get_request(caller: Reader, request_id: UUID) -> Request:
     """One request, without its content."""
     with caller.gateway.stores.main.read() as connection:
         policy = read_policy(connection, caller.account)
-        return show_request(_find(connection, caller, request_id), policy.state, caller.gateway.now())
+        return show_request(find_request(connection, caller, request_id), policy.state, caller.gateway.now())
 
 
 @router.get("/accounts/{acc}/requests/{request_id}/content")
@@ -51,21 +51,26 @@ def get_content(caller: ContentReader, request_id: UUID) -> RequestContent:
     gateway = caller.gateway
     with gateway.stores.main.read() as connection:
         policy = read_policy(connection, caller.account)
-        row = _find(connection, caller, request_id)
+        row = find_request(connection, caller, request_id)
         decision = content_decision(row, policy.state, gateway.now())
         if not decision.stored:
             return RequestContent(content=decision)
         try:
             content = gateway.vault.open(connection, caller.account, request_id)
         except Unreadable:
-            raise problems.Refused(500, "content_unreadable", "The content does not decrypt.") from None
+            raise problems.unreadable() from None
     if content is None:  # its data key is destroyed, the row goes with the next batch
         gone = decision.model_copy(update={"stored": False, "rule": "deleted", "level": "none"})
         return RequestContent(content=gone)
     return RequestContent(content=decision, prompt=list(content.prompt), response=list(content.response))
 
 
-def _find(connection: Connection, caller: Caller, request_id: UUID) -> Row[Any]:
+def find_request(connection: Connection, caller: Caller, request_id: UUID) -> Row[Any]:
+    """One request of the account.
+
+    Raises:
+        Refused: 404, it has none such.
+    """
     query = select_requests(caller.account).where(requests.c.id == request_id)
     row = connection.execute(query).one_or_none()
     if row is None:

@@ -62,11 +62,16 @@ class Admitted:
     def decisions(self, store_headers: Sequence[str]) -> dict[ControlName, Decision]:
         """What each control allows, at arrival. The header only switches off, wherever in it that is said."""
         decided = {name: decide(self.policy, name, self.subject) for name in CONTROL_NAMES}
-        said = (one.strip().strip('"').lower() for header in store_headers for one in header.split(","))
-        if "none" not in said:
+        if self.keeps(store_headers):
             return decided
         off = {"stored": False, "rule": "request_header", "level": "request"}
         return {name: one.model_copy(update=off) if one.stored else one for name, one in decided.items()}
+
+    @staticmethod
+    def keeps(store_headers: Sequence[str]) -> bool:
+        """Whether the header lets anything be kept: not if it says `none` anywhere."""
+        said = (one.strip().strip('"').lower() for header in store_headers for one in header.split(","))
+        return "none" not in said
 
 
 def presented_key(headers: Headers) -> str:

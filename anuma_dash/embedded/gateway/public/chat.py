@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from anuma_dash.gateway.schemas import Message
+from anuma_dash.gateway.schemas import Message, ToolCall
 
 from ..settings import EndpointName
 from .endpoints import Count, Order, bound, check_number, flag, invalid, kept_nowhere, optional_object, parse_object
 from .exchange import Exchange
 from .relay import ChatRelay
+from .tool_calls import calls_of_message
 from .words import estimate_beyond_text, estimate_tokens, text_of, whole_text
 
 
@@ -43,8 +44,11 @@ class Chat:
 
     def messages(self, answer: dict[str, Any]) -> list[Message]:
         """One message for each choice."""
-        found = (choice.get("message") for choice in answer["choices"] if isinstance(choice, dict))
-        return [_message(message) for message in found if isinstance(message, dict)]
+        return [_message(message) for message in _said(answer)]
+
+    def calls(self, answer: dict[str, Any]) -> list[ToolCall]:
+        """Those of every choice."""
+        return [call for message in _said(answer) for call in calls_of_message(message)]
 
     def count(self, reported: dict[str, Any]) -> tuple[object, object]:
         """The fields' names here."""
@@ -75,6 +79,11 @@ class Chat:
 
 
 CHAT: Final = Chat()
+
+
+def _said(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    found = (choice.get("message") for choice in answer["choices"] if isinstance(choice, dict))
+    return [message for message in found if isinstance(message, dict)]
 
 
 def _message(message: dict[str, Any]) -> Message:

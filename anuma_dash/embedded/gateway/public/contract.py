@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final, get_args
 
-from anuma_dash.gateway.schemas import CONTRACT_VERSION
+from pydantic import BaseModel
+
+from anuma_dash.gateway.schemas import CONTRACT_VERSION, Evaluation, NewEvaluation
 
 from ..settings import EndpointName
 from .embeddings import MAX_INPUTS
@@ -121,6 +123,12 @@ _ANSWERS: Final[dict[EndpointName, str]] = {
     "responses": "output",
     "embeddings": "data",
 }
+_STORE: Final = {
+    "name": "X-Anuma-Store",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "`none` keeps this request's content out. No value switches storing on.",
+}
 _STREAMED: Final = ("chat/completions", "responses")
 
 
@@ -134,6 +142,10 @@ def public_contract() -> dict[str, Any]:
         one = _reading(prefix, "get_model", "Model")
         one["parameters"] = [{"name": "model", "in": "path", "required": True, "schema": _TEXT}]
         paths[f"{prefix}/models/{{model}}"] = {"get": one}
+        evaluating = _keeping(prefix, "evaluate_request", NewEvaluation, Evaluation)
+        uuid = {"type": "string", "format": "uuid"}
+        evaluating["parameters"].append({"name": "request_id", "in": "path", "required": True, "schema": uuid})
+        paths[f"{prefix}/requests/{{request_id}}/evaluations"] = {"post": evaluating}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -165,12 +177,6 @@ def _metered(prefix: str, name: EndpointName) -> dict[str, Any]:
     if name in _STREAMED:
         # Of no type: of the whole stream it would be a string, but checkers look at each event.
         content["text/event-stream"] = {"schema": {"description": "OpenAI's server-sent events."}}
-    store = {
-        "name": "X-Anuma-Store",
-        "in": "header",
-        "schema": {"type": "string"},
-        "description": "`none` keeps this request's content out. No value switches storing on.",
-    }
     require = {
         "name": "X-Anuma-Require",
         "in": "header",
@@ -179,7 +185,7 @@ def _metered(prefix: str, name: EndpointName) -> dict[str, Any]:
     }
     return {
         "operationId": f"{name.replace('/', '_')}_{_suffix(prefix)}",
-        "parameters": [store, require],
+        "parameters": [_STORE, require],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             "200": {"description": "The answer", "headers": _policy_headers(), "content": content},
@@ -193,6 +199,21 @@ def _reading(prefix: str, name: str, schema: str) -> dict[str, Any]:
     return {
         "operationId": f"{name}_{_suffix(prefix)}",
         "responses": {"200": {"description": "What the key may reach", "content": content}, **_refusals()},
+    }
+
+
+def _keeping(prefix: str, name: str, sent: type[BaseModel], made: type[BaseModel]) -> dict[str, Any]:
+    return {
+        "operationId": f"{name}_{_suffix(prefix)}",
+        "parameters": [_STORE],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": sent.model_json_schema()}}},
+        "responses": {
+            "201": {
+                "description": "What is kept now",
+                "content": {"application/json": {"schema": made.model_json_schema(mode="serialization")}},
+            },
+            **_refusals(),
+        },
     }
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, get_args
-from uuid import UUID
 
 from ..metering import Price
 from ..settings import BUILT_IN_PROVIDER, ECHO_MODEL, EndpointName
 from . import echo_chat, echo_embeddings, echo_responses
 from .endpoints import Order
+from .steps import Attempt
 
 _COMPLETE = {
     "chat/completions": echo_chat.complete,
@@ -33,14 +33,16 @@ class Echo:
     most_output = 0
     total_seconds = 60.0
 
-    async def complete(self, order: Order, request_id: UUID) -> dict[str, Any]:
+    async def complete(self, order: Order, attempt: Attempt) -> dict[str, Any]:
         """The whole answer. Raises `Refusal`."""
-        return _COMPLETE[order.endpoint.name](order, request_id)
+        attempt.status = 200
+        return _COMPLETE[order.endpoint.name](order, attempt.request_id)
 
     @asynccontextmanager
-    async def stream(self, order: Order, request_id: UUID) -> AsyncIterator[AsyncIterator[list[bytes]]]:
+    async def stream(self, order: Order, attempt: Attempt) -> AsyncIterator[AsyncIterator[list[bytes]]]:
         """The answer in pieces, then the usage."""
-        yield _each(_EVENTS[order.endpoint.name](order, request_id))
+        attempt.status = 200
+        yield _each(_EVENTS[order.endpoint.name](order, attempt.request_id))
 
 
 async def _each(events: list[bytes]) -> AsyncIterator[list[bytes]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from anuma_dash.gateway.schemas import Message
+from anuma_dash.gateway.schemas import Message, ToolCall
 
 from ..settings import EndpointName
 from . import refusals
@@ -49,6 +49,10 @@ class Embeddings:
 
     def messages(self, answer: dict[str, Any]) -> list[Message]:
         """None: vectors are no words."""
+        return []
+
+    def calls(self, answer: dict[str, Any]) -> list[ToolCall]:
+        """None: nobody is asked for anything."""
         return []
 
     def count(self, reported: dict[str, Any]) -> tuple[object, object]:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
-from anuma_dash.gateway.schemas import Message
+from anuma_dash.gateway.schemas import Message, ToolCall
 
 from ..settings import EndpointName
 from . import refusals
@@ -77,6 +77,9 @@ class Endpoint(Protocol):
     def messages(self, answer: dict[str, Any]) -> list[Message]:
         """The words of a whole answer."""
 
+    def calls(self, answer: dict[str, Any]) -> list[ToolCall]:
+        """The calls of tools that a whole answer asks for."""
+
     def count(self, reported: dict[str, Any]) -> tuple[object, object]:
         """The two numbers of tokens that a provider reports, unchecked."""
 
@@ -119,6 +122,9 @@ class Relay(Protocol):
 
     def heard(self) -> list[Message]:
         """The response so far."""
+
+    def calls(self) -> list[ToolCall]:
+        """The calls of tools that the model has asked for so far."""
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

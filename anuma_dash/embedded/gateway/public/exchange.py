@@ -19,6 +19,7 @@ from . import refusals
 from .admission import Admitted
 from .endpoints import Count, Endpoint, Order, Relay
 from .routes import Route
+from .steps import Steps
 from .words import estimate_tokens
 
 CANCELED_STATUS = 499
@@ -64,6 +65,7 @@ class Exchange:
         self._reported: dict[str, Any] = {}
         self._gateway = gateway
         self._started = time.monotonic()
+        self.steps = Steps(request_id, self._elapsed_ms, wanted=self.at_arrival["traces"].stored)
         self._reservation: asyncio.Task[bool] | None = None
         self._settlement: asyncio.Future[Settled] | None = None
 
@@ -181,6 +183,7 @@ class Exchange:
             epoch_at_arrival=admitted.policy.epoch,
             content=Content(prompt, tuple(self.response)) if keep else None,
             has_reservation=self._reservation is not None,
+            steps=self.steps.all(),
         )
 
     def _elapsed_ms(self) -> int:

@@ -106,7 +106,7 @@ class Metered:
         settings = self._gateway.settings
         try:
             async with asyncio.timeout(settings.body_seconds):
-                return await _read_body(headers, receive, settings.max_body_bytes)
+                return await read_body(headers, receive, settings.max_body_bytes)
         except TimeoutError:
             raise refusals.body_too_slow() from None
 
@@ -131,17 +131,19 @@ class Metered:
         assert exchange.route is not None
         relay = exchange.relay = endpoint.relay(exchange, order)
         exchange.sent_to_provider = True
-        try:
-            async with exchange.route.stream(order, exchange.id) as batches:
-                stored = "pending" if exchange.may_store else "false"
-                headers = [*_EVENT_STREAM, *_policy_headers(exchange.admitted.policy.epoch, stored)]
-                exchange.status_sent = 200
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
-                async for events in batches:
-                    await _pass_on(relay, events, send)
-        finally:
-            exchange.response = relay.heard()
-        closing = relay.closing()
+        with exchange.steps.attempt(exchange.route.provider) as attempt:
+            try:
+                async with exchange.route.stream(order, attempt) as batches:
+                    stored = "pending" if exchange.may_store else "false"
+                    headers = [*_EVENT_STREAM, *_policy_headers(exchange.admitted.policy.epoch, stored)]
+                    exchange.status_sent = 200
+                    await send({"type": "http.response.start", "status": 200, "headers": headers})
+                    async for events in batches:
+                        await _pass_on(relay, events, send)
+            finally:
+                exchange.response = relay.heard()
+                exchange.steps.called(relay.calls())
+            closing = relay.closing()
         await exchange.settle("completed", 200)
         await send({"type": "http.response.body", "body": closing})
 
@@ -150,9 +152,11 @@ async def complete(exchange: Exchange, order: Order) -> tuple[dict[str, object],
     """Get the whole answer of a request and settle it. *Test it now* takes this same way."""
     assert exchange.route is not None
     exchange.sent_to_provider = True
-    answer = await exchange.route.complete(order, exchange.id)
+    with exchange.steps.attempt(exchange.route.provider) as attempt:
+        answer = await exchange.route.complete(order, attempt)
     exchange.first_byte()
     exchange.response = order.endpoint.messages(answer)
+    exchange.steps.called(order.endpoint.calls(answer))
     exchange.take_usage(answer.get("usage"))
     answer["usage"] = exchange.priced_usage()
     return answer, await exchange.settle("completed", 200)
@@ -210,7 +214,13 @@ async def _wait_until_gone(receive: Receive) -> None:
         pass
 
 
-async def _read_body(headers: Headers, receive: Receive, limit_bytes: int) -> bytes:
+async def read_body(headers: Headers, receive: Receive, limit_bytes: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        Refusal: 413, it is over the limit.
+        ClientGone: the client left before its end.
+    """
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit_bytes:
         raise refusals.too_large(limit_bytes)

@@ -154,6 +154,11 @@ def model_not_found() -> Refusal:
     return Refusal(404, "model_not_found", message, param="model")
 
 
+def request_not_found() -> Refusal:
+    """No such request, or not one of this key's account and app."""
+    return Refusal(404, "request_not_found", "There is no such request among those of this key's app.")
+
+
 def model_not_allowed() -> Refusal:
     """A test key asked for a provider's model."""
     return Refusal(403, "model_not_allowed", "Test keys reach the built-in model anuma/echo only.", param="model")

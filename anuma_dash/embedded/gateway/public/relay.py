@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from anuma_dash.gateway.schemas import Message
+from anuma_dash.gateway.schemas import Message, ToolCall
 
 from . import refusals
 from .events import data_of, parse_data, unnamed_event
 from .exchange import Exchange
 from .refusals import Refusal
+from .tool_calls import StreamedCalls
 from .words import whole_text
 
 DONE = b"data: [DONE]\n\n"
@@ -23,6 +24,7 @@ class ChatRelay:
         self._exchange = exchange
         self._wants_usage = wants_usage
         self._words: dict[int, list[str]] = {}
+        self._calls = StreamedCalls()
         self._frame: dict[str, Any] = {}
         self._finished = False
 
@@ -36,6 +38,7 @@ class ChatRelay:
             return None
         chunk = parse_data(data)
         if chunk.get("error"):
+            self._exchange.steps.hear(data)
             raise refusals.provider_failed()
         self._exchange.first_byte()
         choices = chunk.get("choices")
@@ -65,15 +68,21 @@ class ChatRelay:
         texts = (whole_text("".join(words)) for _, words in sorted(self._words.items()))
         return [Message(role="assistant", text=text) for text in texts]
 
+    def calls(self) -> list[ToolCall]:
+        """As far as they have come."""
+        return self._calls.all()
+
     def _hear(self, choices: list[Any]) -> None:
         for choice in choices:
             if not isinstance(choice, dict):
                 continue
             if choice.get("finish_reason"):
                 self._finished = True
+            given = choice.get("index")
+            index = given if isinstance(given, int) else 0
+            self._calls.hear(index, choice.get("delta"))
             for words in _words(choice.get("delta")):
-                index = choice.get("index")
-                self._words.setdefault(index if isinstance(index, int) else 0, []).append(words)
+                self._words.setdefault(index, []).append(words)
 
 
 def _words(delta: object) -> Iterator[str]:

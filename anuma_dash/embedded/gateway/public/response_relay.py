@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from anuma_dash.gateway.schemas import Message
+from anuma_dash.gateway.schemas import Message, ToolCall
 
 from . import refusals
 from .events import data_of, named_event, parse_data
 from .exchange import Exchange
 from .refusals import Refusal
+from .tool_calls import calls_of_output
 from .words import whole_text
 
 _ENDS: Final = ("response.completed", "response.incomplete")
@@ -28,6 +29,7 @@ class ResponseRelay:
         self._exchange = exchange
         self._messages_of = messages_of
         self._words: dict[int, list[str]] = {}
+        self._items: list[Any] = []
         self._last: dict[str, Any] | None = None
         self._number = 0
 
@@ -41,11 +43,14 @@ class ResponseRelay:
         told = parse_data(data)
         kind, number = told.get("type"), told.get("sequence_number")
         if kind in _FAILURES or told.get("error"):
+            self._exchange.steps.hear(data)
             raise refusals.provider_failed()
         self._exchange.first_byte()
         self._number = number if isinstance(number, int) else self._number
         if kind in _ENDS and isinstance(told.get("response"), dict):
             self._last = told
+            output = told["response"].get("output")
+            self._items = output if isinstance(output, list) and output else self._items
             self._exchange.take_usage(told["response"].get("usage"))
             return None
         self._hear(told)
@@ -72,7 +77,13 @@ class ResponseRelay:
         texts = (whole_text("".join(words)) for _, words in sorted(self._words.items()))
         return [Message(role="assistant", text=text) for text in texts]
 
+    def calls(self) -> list[ToolCall]:
+        """Those among the items that have come whole."""
+        return calls_of_output(self._items)
+
     def _hear(self, told: dict[str, Any]) -> None:
+        if told.get("type") == "response.output_item.done":
+            self._items.append(told.get("item"))
         delta, index = told.get("delta"), told.get("output_index")
         if isinstance(delta, str) and str(told.get("type")).endswith(".delta"):
             self._words.setdefault(index if isinstance(index, int) else 0, []).append(delta)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from anuma_dash.gateway.schemas import Message
+from anuma_dash.gateway.schemas import Message, ToolCall
 
 from ..settings import EndpointName
 from . import refusals
 from .endpoints import Count, Order, bound, check_number, flag, invalid, kept_nowhere, optional_object, parse_object
 from .exchange import Exchange
 from .response_relay import ResponseRelay
+from .tool_calls import calls_of_output
 from .words import estimate_beyond_text, estimate_tokens, text_of, whole_text
 
 _NEEDS_A_KEPT_ANSWER: Final = ("previous_response_id", "conversation", "background")
@@ -56,6 +57,10 @@ class Responses:
     def messages(self, answer: dict[str, Any]) -> list[Message]:
         """One message for each item of the output."""
         return messages_of(answer["output"])
+
+    def calls(self, answer: dict[str, Any]) -> list[ToolCall]:
+        """Those among the output's items."""
+        return calls_of_output(answer["output"])
 
     def count(self, reported: dict[str, Any]) -> tuple[object, object]:
         """The fields' names here."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
-from uuid import UUID
 
 from ..metering import Price
 from ..settings import EndpointName
 from .endpoints import Order
+from .steps import Attempt
 
 
 class Route(Protocol):
@@ -27,11 +27,11 @@ class Route(Protocol):
     total_seconds: float
     """How long a request may take."""
 
-    async def complete(self, order: Order, request_id: UUID) -> dict[str, Any]:
+    async def complete(self, order: Order, attempt: Attempt) -> dict[str, Any]:
         """The whole answer. Raises `Refusal`."""
         ...
 
-    def stream(self, order: Order, request_id: UUID) -> AbstractAsyncContextManager[AsyncIterator[list[bytes]]]:
+    def stream(self, order: Order, attempt: Attempt) -> AbstractAsyncContextManager[AsyncIterator[list[bytes]]]:
         """The answer's server-sent events, each with its closing blank line, together those that came together.
 
         Leaving early cancels it.

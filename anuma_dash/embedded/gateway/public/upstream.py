@@ -6,11 +6,10 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, closing, contextmanager
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
-from uuid import UUID
 
 from ..connections import Answer, Broken, Connections, Target, Times
 from ..metering import Price
@@ -18,11 +17,13 @@ from ..settings import PricedModel, Provider
 from . import refusals
 from .endpoints import Order
 from .refusals import Refusal
+from .steps import MOST_HEARD_BYTES, Attempt
 
 _EVENT_END = re.compile(rb"\r?\n\r?\n|\r\r")
 _REFUSED_BODY = (400, 413, 415, 422)
 _DEFAULT_RETRY_SECONDS = 10
 _MAX_RETRY_SECONDS = 3600
+_HEAR_SECONDS = 1.0
 
 
 class Upstream:
@@ -57,9 +58,9 @@ class Upstream:
         self._connections = connections
         self._max_bytes = max_bytes
 
-    async def complete(self, order: Order, request_id: UUID) -> dict[str, Any]:
+    async def complete(self, order: Order, attempt: Attempt) -> dict[str, Any]:
         """The whole answer."""
-        with _provider_errors(), closing(await self._post(order)) as response:
+        with _provider_errors(), closing(await self._post(order, attempt)) as response:
             data = bytearray()
             while part := await response.read():
                 data += part
@@ -68,26 +69,31 @@ class Upstream:
         try:
             answer = json.loads(data)
         except (ValueError, RecursionError):
+            attempt.hear(bytes(data))
             raise refusals.provider_failed() from None
         if not isinstance(answer, dict) or not order.endpoint.is_answer(answer):
+            attempt.hear(bytes(data))
             raise refusals.provider_failed()
         return answer
 
     @asynccontextmanager
-    async def stream(self, order: Order, request_id: UUID) -> AsyncIterator[AsyncIterator[list[bytes]]]:
+    async def stream(self, order: Order, attempt: Attempt) -> AsyncIterator[AsyncIterator[list[bytes]]]:
         """The answer's events, together those that came together."""
-        with _provider_errors(), closing(await self._post(order)) as response:
+        with _provider_errors(), closing(await self._post(order, attempt)) as response:
             async with aclosing(self._events(response)) as events:
                 yield events
 
-    async def _post(self, order: Order) -> Answer:
+    async def _post(self, order: Order, attempt: Attempt) -> Answer:
         """Send, and give the answer. The silence before its first byte includes the status line."""
         body = json.dumps(order.endpoint.upstream_body(order) | {"model": self._upstream_id}).encode()
         target = self._targets[order.endpoint.name]
         response = await self._connections().post(target, self._headers, body, self._limits.begin())
+        attempt.status = response.status
         try:
             _check(response)
         except Refusal:
+            if attempt.heeds:
+                attempt.hear(await _beginning(response))
             response.close()
             raise
         return response
@@ -119,6 +125,16 @@ class _Limits:
         """The limits of a request that begins now."""
         now = asyncio.get_running_loop().time()
         return Times(self.connect, self.silence, now + self.first_byte, now + self.total)
+
+
+async def _beginning(response: Answer) -> bytes:
+    """The beginning of a refusal's body, as much of it as comes soon: the client waits."""
+    data = bytearray()
+    with suppress(TimeoutError, Broken):
+        async with asyncio.timeout(_HEAR_SECONDS):
+            while len(data) < MOST_HEARD_BYTES and (part := await response.read()):
+                data += part
+    return bytes(data)
 
 
 def _check(response: Answer) -> None:

@@ -97,7 +97,7 @@ def _make_traces_and_evaluations() -> None:
         sa.Column("nonce", sa.LargeBinary(), nullable=False),
         sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"]),
-        sa.ForeignKeyConstraint(["request_id"], ["requests.id"]),
+        sa.ForeignKeyConstraint(["request_id"], ["requests.id"], deferrable=True, initially="DEFERRED"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("request_id"),
     )
