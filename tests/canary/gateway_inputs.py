@@ -57,6 +57,7 @@ ENDPOINTS: dict[str, dict[str, Any]] = {
     },
     "embeddings": {"model": "anuma/echo", "input": ["plain", "plain"], "user": "plain", "encoding_format": "float"},
     "models": {"query": "plain"},
+    "memories": {"text": "plain", "app_ids": [str(uuid4())], "providers": ["plain"]},
     f"requests/{uuid4()}/evaluations": {"name": "plain", "score": 1, "comment": "plain"},
 }
 HEADERS = (

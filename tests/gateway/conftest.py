@@ -172,6 +172,7 @@ def run_gateway(instance: Path, provider: FakeProvider, environ: dict[str, str])
             "ANUMA_INSTANCE": str(instance),
             "ANUMA_GATEWAY_LOG_TO_STDERR": "no",
             "ANUMA_GATEWAY_PROVIDERS": provider.configuration(),
+            "ANUMA_GATEWAY_PURGE_MINUTES": "0",  # tests say when
             **environ,
         }
     )

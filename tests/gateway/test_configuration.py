@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from anuma_dash.embedded.gateway import tables
 from anuma_dash.embedded.gateway.__main__ import main
-from anuma_dash.embedded.gateway.encryption import KeyRing, Unreadable
+from anuma_dash.embedded.gateway.encryption import KeyRing, Unreadable, new_data_key
 from anuma_dash.embedded.gateway.environment import SettingsRefused, load_settings
 from anuma_dash.embedded.gateway.migrations import SchemaRefused, migrate
 from anuma_dash.embedded.gateway.openapi import CONTRACTS
@@ -182,10 +182,11 @@ def test_the_key_encryption_key_rotates(tmp_path):
     def ring(files):
         return KeyRing(load_settings(production(tmp_path, ANUMA_GATEWAY_KEK_FILES=files)).key_encryption_keys)
 
-    key, wrapped = ring(first).new_data_key(row, account)
+    key = new_data_key()
+    wrapped = ring(first).wrap(key, row, account)
     assert wrapped.kek_id == "one"
     assert ring(f"{second},{first}").unwrap(wrapped, row, account) == key
-    assert ring(f"{second},{first}").new_data_key(row, account)[1].kek_id == "two"
+    assert ring(f"{second},{first}").wrap(key, row, account).kek_id == "two"
     with pytest.raises(Unreadable):
         ring(second).unwrap(wrapped, row, account)
 

@@ -175,7 +175,7 @@ def test_data_state(running, dashboard, account, key):
     assert evidence["memories"] == (3, 0)
     assert len(state["latest"]) == 3
     assert [row["id"] for row in state["keys"]] == [key["id"]]
-    content, metadata = state["inventory"]["rows"]
+    content, *_, metadata = state["inventory"]["rows"]
     assert (content["category"], content["count"]) == ("request_content", 1)
     assert content["bytes"] == state["latest"][1]["content_bytes"] > 0
     assert content["oldest"] == content["newest"] == state["latest"][1]["created_at"]

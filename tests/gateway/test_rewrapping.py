@@ -113,7 +113,7 @@ def test_rotation_under_load(tmp_path):
         environ["ANUMA_GATEWAY_KEK_FILES"] = two
         refused = run(environ)
         assert refused.returncode == 1
-        assert "stored content needs the key-encryption key one, which ANUMA_GATEWAY_KEK_FILES lacks" in refused.stderr
+        assert "stored content needs the key-encryption key one, which is not configured" in refused.stderr
 
         environ["ANUMA_GATEWAY_KEK_FILES"] = f"{two},{one}"
         served.start()

@@ -14,8 +14,10 @@ from .app import create_app
 from .core import Gateway
 from .encryption import KeysMissing, Unreadable
 from .environment import SettingsRefused, load_settings
+from .holds import HoldsUnreadable
 from .identifiers import utc_now
 from .journal import JournalRefused
+from .kms import KmsRefused, key_management
 from .logs import ServerLogs
 from .migrations import SchemaRefused, migrate
 from .openapi import CONTRACTS, contract_yaml
@@ -41,7 +43,7 @@ def main(arguments: list[str]) -> int:
         return command(load_settings())
     except SettingsRefused as refused:
         sys.stderr.write(f"{refused}\n")
-    except (SchemaRefused, JournalRefused, KeysMissing) as refused:
+    except (SchemaRefused, JournalRefused, KeysMissing, KmsRefused, HoldsUnreadable) as refused:
         sys.stderr.write(f"the gateway refuses to start: {refused}\n")
     except Unreadable:
         sys.stderr.write("a data key does not open under any configured key-encryption key; nothing more was done\n")
@@ -69,7 +71,7 @@ def _serve(settings: Settings) -> int:
 def _rewrap(settings: Settings) -> int:
     migrate(settings)
     rewrap(settings)
-    first = settings.key_encryption_keys[0].id
+    first = key_management(settings).current
     sys.stdout.write(f"Every data key is wrapped by {first}. Other key-encryption keys may go.\n")
     return 0
 

@@ -16,7 +16,7 @@ DEFAULT_APP: Final = "Default"
 
 
 def add_account(connection: Connection, account: UUID, now: datetime, **values: Any) -> UUID:
-    """Insert an account with these columns, its controls at epoch 0, and its default app, whose identifier is returned."""
+    """Insert an account with these columns, its controls at epoch 0, its default app, whose id is returned."""
     connection.execute(insert(accounts).values(id=account, created_at=now, **values))
     connection.execute(
         insert(controls).values(

@@ -28,6 +28,7 @@ from .public.chat import CHAT
 from .public.contract import PREFIXES
 from .public.embeddings import EMBEDDINGS
 from .public.evaluations import Evaluations
+from .public.memories import Memories
 from .public.metered import Metered
 from .public.rates import Rates, Shares
 from .public.refusals import Refusal
@@ -65,9 +66,10 @@ def create_app(settings: Settings, clock: Clock = utc_now) -> Guard:
     # Those that are called most are looked at first.
     routes = [Route(f"{prefix}/{one.endpoint.name}", one, methods=["POST"]) for one in metered for prefix in PREFIXES]
     routes += [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
-    evaluations = Evaluations(gateway, rates)
+    evaluations, memories = Evaluations(gateway, rates), Memories(gateway, rates)
     for prefix in PREFIXES:
         routes.append(Route(f"{prefix}/requests/{{request_id}}/evaluations", evaluations, methods=["POST"]))
+        routes.append(Route(f"{prefix}/memories", memories, methods=["GET", "POST"]))
         routes.append(Route(f"{prefix}/models", models, methods=["GET"]))
         routes.append(Route(f"{prefix}/models/{{model:path}}", models, methods=["GET"]))
 

@@ -1,4 +1,4 @@
-"""The gateway's own work beside requests: deletions, and the hourly sweep. One thread."""
+"""The gateway's own work beside requests: deletions, the scheduled purge, and the hourly sweep. One thread."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from uuid import UUID
 from .core import Gateway
 from .deleting import Deleting
 from .deletions import unfinished
+from .purging import Purging
+from .schedule import due_in_seconds, schedule_after, schedule_first
 from .sweep import sweep
 
 _SWEEP_SECONDS: Final = 3600.0
@@ -33,6 +35,7 @@ class Background:
         self._thread = threading.Thread(target=self._run, name="gateway-background", daemon=True)
         self._next_sweep = 0.0
         self._swept: UUID | None = None
+        self._until_purge = _IDLE_SECONDS
 
     def start(self) -> None:
         """Begin, unfinished deletions first."""
@@ -51,8 +54,8 @@ class Background:
     def _run(self) -> None:
         while not self._stopping:
             self._wake.clear()
-            well = self._attempt(self._delete) and self._attempt(self._sweep)
-            self._wake.wait(_IDLE_SECONDS if well else _AFTER_ERROR_SECONDS)
+            done = [self._attempt(work) for work in (self._delete, self._purge, self._sweep)]
+            self._wake.wait(min(_IDLE_SECONDS, self._until_purge) if all(done) else _AFTER_ERROR_SECONDS)
 
     def _attempt(self, work: Callable[[], object]) -> bool:
         """Whatever goes wrong is logged and tried again later; the rest of the work goes on."""
@@ -69,6 +72,15 @@ class Background:
         done = [self._attempt(deleting.run) for deleting in waiting if not self._stopping]
         if not all(done):
             raise UnfinishedWork
+
+    def _purge(self) -> None:
+        gateway = self._gateway
+        if not gateway.settings.purge_minutes or self._stopping:
+            return
+        schedule_first(gateway)
+        if due_in_seconds(gateway) <= 0 and Purging(gateway, lambda: self._stopping).run():
+            schedule_after(gateway)
+        self._until_purge = max(due_in_seconds(gateway), 0.0)
 
     def _sweep(self) -> None:
         if time.monotonic() >= self._next_sweep and not self._stopping:

@@ -6,7 +6,7 @@ message under its conversation's. `owner` is a person, or the account for what s
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, String, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, Uuid
 
 from .tables import UtcTime, main
 
@@ -121,7 +121,7 @@ memories = Table(
     Column("nonce", LargeBinary, nullable=False),
     Column("ciphertext", LargeBinary, nullable=False),
     Index("ix_memories_owner", "account_id", "owner", "id"),
-    Index("ix_memories_time", "account_id", "created_at"),
+    Index("ix_memories_time", "account_id", "updated_at"),
 )
 
 purges = Table(
@@ -141,6 +141,15 @@ purges = Table(
     Index("ix_purges_owner", "account_id", "owner", "id"),
     Index("ix_purges_state", "state"),
 )
+
+purge_schedule = Table(
+    "purge_schedule",
+    main,
+    Column("id", Integer, primary_key=True),  # always 1
+    Column("next_at", UtcTime, nullable=False),
+    Column("last_at", UtcTime),
+)
+"""When what is past its period is deleted next: a restart neither forgets it nor puts it off."""
 
 legal_holds = Table(
     "legal_holds",

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from anuma_dash.gateway.schemas import Message
 
-from .encryption import KeyRing, Sealed, Unreadable, WrappedKey, seal, unseal
+from .encryption import KeyManagement, Sealed, Unreadable, WrappedKey, new_data_key, seal, unseal
 from .statements import Statement
 from .stores import Stores
 from .tables import data_keys, destroyed_deletions, request_contents
@@ -49,7 +49,7 @@ class Content:
 class Vault:
     """Seals and opens content, keeping each data key in the key database."""
 
-    def __init__(self, stores: Stores, ring: KeyRing) -> None:
+    def __init__(self, stores: Stores, ring: KeyManagement) -> None:
         self._stores = stores
         self._ring = ring
 
@@ -82,7 +82,8 @@ class Vault:
             return {}
         made, rows = {}, []
         for account, thing in things:
-            made[thing], wrapped = self._ring.new_data_key(thing, account)
+            made[thing] = new_data_key()
+            wrapped = self._ring.wrap(made[thing], thing, account)
             rows.append(
                 {
                     "id": thing,

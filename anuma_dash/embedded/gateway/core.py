@@ -13,9 +13,9 @@ from uuid import UUID
 from .batches import Batches
 from .connections import Connections
 from .contents import Vault
-from .encryption import KeyRing
 from .identifiers import Clock
 from .journal import Journal
+from .kms import key_management
 from .logs import Log
 from .metering import Meter, Record, Settled
 from .metrics import Metrics
@@ -41,7 +41,7 @@ class Gateway:
             Store("key database", settings.keys_database_url.get_secret_value()),
         )
         self.log = Log(settings.log_file, to_stderr=settings.log_to_stderr)
-        self.vault = Vault(self.stores, KeyRing(settings.key_encryption_keys))
+        self.vault = Vault(self.stores, key_management(settings))
         self.metrics = Metrics()
         self.journal = Journal(settings.journal_file)
         self.meter = Meter(self.stores, self.vault, self.metrics.settled, [TraceKeeper(self.vault)])

@@ -7,7 +7,9 @@ and account, so that one that was moved elsewhere does not decrypt.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -28,7 +30,9 @@ class KeysMissing(Exception):
 
     def __init__(self, missing: list[str]) -> None:
         names = ", ".join(missing)
-        super().__init__(f"stored content needs the key-encryption key {names}, which ANUMA_GATEWAY_KEK_FILES lacks")
+        super().__init__(
+            f"stored content needs the key-encryption key {names}, which is not configured (ANUMA_GATEWAY_KEK_FILES)"
+        )
 
 
 @dataclass(frozen=True)
@@ -70,17 +74,44 @@ def unseal(key: bytes, sealed: Sealed, *, table: str, row: UUID, account: UUID) 
         raise Unreadable from error
 
 
+@runtime_checkable
+class KeyManagement(Protocol):
+    """Who holds the key-encryption keys: this process (`KeyRing`), or a service that is asked over a network.
+
+    It is called by several threads at once, and for every request whose content is stored: it must answer in
+    milliseconds. What it raises other than `Unreadable` counts as that service being down: nothing is stored then.
+    """
+
+    @property
+    def current(self) -> str:
+        """The key that wraps from now on: 1 to 64 characters, which the rows wrapped by it carry."""
+
+    @property
+    def identifiers(self) -> Sequence[str]:
+        """All keys that unwrap, the current one too."""
+
+    def wrap(self, key: bytes, row: UUID, account: UUID) -> WrappedKey:
+        """A data key under the current key, bound to its row and account."""
+
+    def unwrap(self, wrapped: WrappedKey, row: UUID, account: UUID) -> bytes:
+        """The data key in clear.
+
+        Raises:
+            Unreadable: its key is not known, or it was wrapped for another row or account, or altered.
+        """
+
+
+def new_data_key() -> bytes:
+    """A new data key, in clear."""
+    return AESGCM.generate_key(256)
+
+
 class KeyRing:
-    """The key-encryption keys: the first wraps, all of them unwrap."""
+    """The key-encryption keys in this process: the first wraps, all of them unwrap."""
 
     def __init__(self, keys: tuple[KeyEncryptionKey, ...]) -> None:
         self.current = keys[0].id
         self._secrets = {key.id: key.secret.get_secret_value() for key in keys}
-
-    def new_data_key(self, row: UUID, account: UUID) -> tuple[bytes, WrappedKey]:
-        """A new data key, in clear and wrapped."""
-        key = AESGCM.generate_key(256)
-        return key, self.wrap(key, row, account)
 
     def wrap(self, key: bytes, row: UUID, account: UUID) -> WrappedKey:
         """A data key under the first key-encryption key."""

@@ -16,7 +16,8 @@ from pydantic import SecretBytes, ValidationError
 from .settings import KeyEncryptionKey, Settings
 
 PREFIX: Final = "ANUMA_GATEWAY_"
-_NEEDED_IN_PRODUCTION: Final = ("DATABASE_URL", "KEYS_DATABASE_URL", "JOURNAL_FILE", "KEK_FILES", "TRUSTED_JWKS_FILE")
+_NEEDED_IN_PRODUCTION: Final = ("DATABASE_URL", "KEYS_DATABASE_URL", "JOURNAL_FILE", "TRUSTED_JWKS_FILE")
+_KEKS: Final = ("KEK_FILES", "KEKS", "KMS")
 
 
 class SettingsRefused(Exception):
@@ -62,6 +63,8 @@ class _Reader:
             self.problems.append("ANUMA_ENV must be development or production")
         if self.production:
             self.problems += [f"{PREFIX}{name} is missing" for name in _NEEDED_IN_PRODUCTION if not self._get(name)]
+            if not any(self._get(name) for name in _KEKS):
+                self.problems.append(f"{PREFIX}KEK_FILES is missing (or {PREFIX}KEKS, or {PREFIX}KMS)")
         self.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
         main = self._get("DATABASE_URL") or f"sqlite:///{self.instance / 'gateway.sqlite'}"
         keys = self._get("KEYS_DATABASE_URL") or f"sqlite:///{self.instance / 'gateway-keys.sqlite'}"
@@ -75,6 +78,7 @@ class _Reader:
             "database_url": main,
             "keys_database_url": keys,
             "trusted_jwks_file": self._jwks_file(),
+            "kms": self._get("KMS"),
             "key_encryption_keys": self._key_encryption_keys(),
             "providers": self._providers(),
             "journal_file": Path(self._get("JOURNAL_FILE") or self.instance / "gateway-journal.jsonl"),
@@ -90,6 +94,7 @@ class _Reader:
             "max_account_requests": self._get("MAX_ACCOUNT_REQUESTS") or 128,
             "stalled_seconds": self._get("STALLED_SECONDS") or 60,
             "deletion_batch": self._get("DELETION_BATCH") or 500,
+            "purge_minutes": self._get("PURGE_MINUTES") or 15,
             "metrics_token": self._metrics_token(),
         }
 
@@ -134,6 +139,15 @@ class _Reader:
             return ()
 
     def _key_encryption_keys(self) -> tuple[KeyEncryptionKey, ...]:
+        given = [name for name in _KEKS if self._get(name)]
+        if len(given) > 1:
+            self.problems.append(f"{' and '.join(PREFIX + name for name in given)} are both set")
+            return ()
+        if given == ["KMS"]:
+            return ()
+        if given == ["KEKS"]:
+            items = self._get("KEKS").split(",")
+            return tuple(key for item in items if item.strip() and (key := self._given_key(item)))
         named = self._get("KEK_FILES")
         if not named and not self.production:
             named = f"dev-1:{_development_key(self.instance / 'gateway-kek.key')}"
@@ -148,25 +162,39 @@ class _Reader:
         except (OSError, binascii.Error):
             self.problems.append(f"{label}: no readable file holding 32 bytes in base64url")
             return None
-        weakness = _weakness(path, secret)
+        weakness = _weakness(secret) or _openness(path)
+        return self._checked_key(label, identifier, secret, weakness, "path")
+
+    def _given_key(self, item: str) -> KeyEncryptionKey | None:
+        identifier, _, text = item.strip().partition(":")
+        label = f"{PREFIX}KEKS ({identifier if text else 'no identifier'})"
+        try:
+            secret = base64.b64decode(text, altchars=b"-_", validate=True)
+        except (ValueError, binascii.Error):
+            secret = b""
+        return self._checked_key(label, identifier, secret, _weakness(secret), "key")
+
+    def _checked_key(
+        self, label: str, identifier: str, secret: bytes, weakness: str | None, given_as: str
+    ) -> KeyEncryptionKey | None:
         if weakness and (self.production or len(secret) != 32):
             self.problems.append(f"{label}: {weakness}")
             return None
         try:
             return KeyEncryptionKey(id=identifier, secret=SecretBytes(secret))
         except ValidationError:
-            self.problems.append(f"{label}: give it as identifier:path")
+            self.problems.append(f"{label}: give it as identifier:{given_as}")
             return None
 
 
-def _weakness(path: Path, secret: bytes) -> str | None:
+def _weakness(secret: bytes) -> str | None:
     if len(secret) != 32:
         return "must be 32 bytes in base64url"
-    if len(set(secret)) < 12:
-        return "is not random"
-    if path.stat().st_mode & 0o077:
-        return "its file can be read by others; make it 0600"
-    return None
+    return "is not random" if len(set(secret)) < 12 else None
+
+
+def _openness(path: Path) -> str | None:
+    return "its file can be read by others; make it 0600" if path.stat().st_mode & 0o077 else None
 
 
 def _development_key(path: Path) -> Path:

@@ -1,39 +1,31 @@
-"""Which stored content a deletion covers, destroying its keys, and erasing its rows in batches."""
+"""Erasing stored content in batches, keeping the daily sums and the request log true."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator
-from datetime import date, datetime
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, select, update
 
-from anuma_dash.gateway.schemas import DeletionScope
-
+from .content_tables import messages
+from .history.erasing import erase_conversations
+from .kinds import CONVERSATIONS, REQUEST_CONTENT, TRACES, Kind
 from .stores import Store, add_up
-from .tables import content_days, request_contents, requests
+from .tables import content_days, requests
+
+Rule = Literal["deleted", "expired"]
+_LEVELS: Final[dict[Rule, str]] = {"deleted": "none", "expired": "account"}
 
 
-def covered(account: UUID, scope: DeletionScope, accepted_at: datetime) -> ColumnElement[bool]:
-    """What a deletion covers: content that had arrived when it was accepted. Legal holds will narrow this."""
-    column = request_contents.c
-    conditions = [column.account_id == account, column.created_at <= accepted_at]
-    if scope.before is not None:
-        conditions.append(column.created_at < scope.before)
-    if scope.request_ids is not None:
-        conditions.append(column.request_id.in_(scope.request_ids))
-    if scope.person is not None:
-        conditions.append(column.created_by == scope.person)
-    return and_(*conditions)
-
-
-def identifiers(store: Store, condition: ColumnElement[bool], batch: int) -> Iterator[list[UUID]]:
-    """The covered requests, in batches, each read in a transaction of its own."""
-    query = select(request_contents.c.request_id).where(condition).order_by(request_contents.c.request_id)
+def identifiers(store: Store, kind: Kind, condition: ColumnElement[bool], batch: int) -> Iterator[list[UUID]]:
+    """What the condition covers, in batches, each read in a transaction of its own."""
+    query = select(kind.id).where(condition).order_by(kind.id)
     last: UUID | None = None
     while True:
-        page = query if last is None else query.where(request_contents.c.request_id > last)
+        page = query if last is None else query.where(kind.id > last)
         with store.read() as connection:
             found = list(connection.scalars(page.limit(batch)))
         if not found:
@@ -42,32 +34,77 @@ def identifiers(store: Store, condition: ColumnElement[bool], batch: int) -> Ite
         last = found[-1]
 
 
-def erase_batch(connection: Connection, condition: ColumnElement[bool], batch: int) -> int:
-    """Erase some of the covered rows, keeping the daily sums and the request log true. Answers how many."""
-    column = requests.c
-    rows = connection.execute(
-        select(column.id, column.account_id, column.created_by, column.created_at, column.content_bytes)
-        .join(request_contents, request_contents.c.request_id == requests.c.id)
-        .where(condition)
-        .order_by(requests.c.id)
-        .limit(batch)
-        .with_for_update(of=request_contents)
-    ).all()
-    erased = [row.id for row in rows]
-    connection.execute(delete(request_contents).where(request_contents.c.request_id.in_(erased)))
-    connection.execute(
-        update(requests)
-        .where(requests.c.id.in_(erased))
-        .values(content_stored=False, content_rule="deleted", content_level="none", content_bytes=0)
+def find_batch(connection: Connection, kind: Kind, condition: ColumnElement[bool], batch: int) -> list[Row[Any]]:
+    """Some of what the condition covers, locked until the transaction ends."""
+    query = select(
+        kind.id.label("id"),
+        kind.account.label("account_id"),
+        kind.owner.label("owner"),
+        kind.counted_at.label("counted_at"),
+        kind.size.label("size"),
     )
-    entries: Counter[tuple[UUID, UUID, date]] = Counter()
-    sizes: Counter[tuple[UUID, UUID, date]] = Counter()
+    page = query.where(condition).order_by(kind.id).limit(batch)
+    return list(connection.execute(page.with_for_update(of=kind.table)))
+
+
+def erase(connection: Connection, kind: Kind, rows: Sequence[Row[Any]], batch: int, rule: Rule) -> int:
+    """Erase rows that `find_batch` found; of long conversations some of the messages only: find and erase them again.
+
+    Args:
+        batch: how many messages may go at once.
+        rule: what the request log says afterwards of the content.
+
+    Returns:
+        How many things are gone.
+    """
+    ids = [row.id for row in rows]
+    _tell_requests(connection, kind, ids, rule)
+    if kind is CONVERSATIONS:
+        erase_conversations(connection, ids, batch)
+        left = set(connection.scalars(select(kind.id).where(kind.id.in_(ids))))
+    else:
+        connection.execute(delete(kind.table).where(kind.id.in_(ids)))
+        left = set()
+    gone = [row for row in rows if row.id not in left]
+    _take_away(connection, kind, gone)
+    return len(gone)
+
+
+def _take_away(connection: Connection, kind: Kind, rows: Sequence[Row[Any]]) -> None:
+    entries: Counter[tuple[Any, ...]] = Counter()
+    sizes: Counter[tuple[Any, ...]] = Counter()
     for row in rows:
-        day = (row.account_id, row.created_by or row.account_id, row.created_at.date())
+        day = (row.account_id, row.owner, row.counted_at.date())
         entries[day] += 1
-        sizes[day] += row.content_bytes
+        sizes[day] += row.size or 0
     for account, owner, on in sorted(entries):
-        place = {"account_id": account, "category": "request_content", "owner": owner, "day": on}
+        place = {"account_id": account, "category": kind.category, "owner": owner, "day": on}
         taken = {"entries": -entries[account, owner, on], "bytes": -sizes[account, owner, on]}
         add_up(connection, content_days, place, taken)
-    return len(erased)
+
+
+def _tell_requests(connection: Connection, kind: Kind, ids: Collection[UUID], rule: Rule) -> None:
+    level = _LEVELS[rule]
+    if kind is REQUEST_CONTENT:
+        said = {"content_stored": False, "content_rule": rule, "content_level": level, "content_bytes": 0}
+        connection.execute(update(requests).where(requests.c.id.in_(ids)).values(said))
+    elif kind is TRACES:
+        _tell_of_control(connection, kind, select(kind.table.c.request_id).where(kind.id.in_(ids)), rule)
+    elif kind is CONVERSATIONS:
+        _tell_of_control(
+            connection, kind, select(messages.c.request_id).where(messages.c.conversation_id.in_(ids)), rule
+        )
+
+
+def _tell_of_control(connection: Connection, kind: Kind, found: Any, rule: Rule) -> None:
+    column = requests.c
+    rows = connection.execute(select(column.id, column.other_controls).where(column.id.in_(found))).all()
+    changed = []
+    for row in rows:
+        decided = json.loads(row.other_controls or "{}")
+        if decided.get(kind.control, [False])[0]:
+            decided[kind.control] = [False, rule, _LEVELS[rule]]
+            changed.append({"one": row.id, "said": json.dumps(decided, separators=(",", ":"))})
+    if changed:
+        said = update(requests).where(column.id == bindparam("one")).values(other_controls=bindparam("said"))
+        connection.execute(said, changed)

@@ -15,6 +15,7 @@ from sqlalchemy import Dialect, String, Uuid, bindparam, insert, select, update
 
 from anuma_dash.gateway.schemas import ControlName, Decision, DeletionScope, TraceStep
 
+from .content_tables import memories
 from .contents import Content, Vault
 from .credit import spend
 from .encryption import Sealed
@@ -41,6 +42,10 @@ _KEY_REFUSED = (401, 403)
 _NEW_REQUEST = Statement(insert(requests))
 _NEW_CONTENT = Statement(insert(request_contents))
 _KEY_USED = Statement(update(api_keys).where(api_keys.c.id == bindparam("key")).values(last_used_at=bindparam("at")))
+_OF_MEMORY = (memories.c.id == bindparam("memory"), memories.c.account_id == bindparam("account"))
+_MEMORY_USED = Statement(update(memories).where(*_OF_MEMORY).values(last_used_at=bindparam("at")))
+_MEMORY_SENT_TO = Statement(select(memories.c.sent_to).where(*_OF_MEMORY))
+_MEMORY_SENT = Statement(update(memories).where(*_OF_MEMORY).values(sent_to=bindparam("providers")))
 _DELETIONS_SINCE = Statement(
     select(deletions.c.scope).where(
         deletions.c.account_id == bindparam("account"), deletions.c.requested_at >= bindparam("arrived_at")
@@ -104,6 +109,10 @@ class Record:
     content: Content | None
     has_reservation: bool = False
     steps: tuple[TraceStep, ...] = ()
+    memories: tuple[UUID, ...] = ()
+    """Those that went to the provider along with it."""
+    first_told: tuple[UUID, ...] = ()
+    """Those of them that this provider had not received before."""
 
     @property
     def key_id(self) -> UUID:
@@ -258,6 +267,8 @@ class _Write:
         self._used: dict[UUID, datetime] = {}
         self._spent: Counter[UUID] = Counter()
         self._released: list[UUID] = []
+        self._told: dict[tuple[UUID, UUID], datetime] = {}
+        self._first_told: set[tuple[UUID, UUID, str]] = set()
 
     def add(self, record: Record, sealed: Sealed | None, prepared: Mapping[ControlName, Any]) -> None:
         """Decide about one request by the policy as it is in this transaction."""
@@ -307,6 +318,7 @@ class _Write:
     def finish(self) -> None:
         """Write it, always in the same order of tables and rows, so that no two such transactions deadlock."""
         cursor, dialect = self._cursor, self._dialect
+        self._note_memories()
         _NEW_REQUEST.run_many(cursor, dialect, self._rows)
         _NEW_CONTENT.run_many(cursor, dialect, self._contents)
         self._content_days.write(cursor, dialect)
@@ -315,6 +327,17 @@ class _Write:
         self._months.write(cursor, dialect)
         used = [{"key": key, "at": at} for key, at in sorted(self._used.items())]
         _KEY_USED.run_many(cursor, dialect, used)
+
+    def _note_memories(self) -> None:
+        """When memories were last used, and which providers have received them; of what is deleted by now, nothing."""
+        cursor, dialect = self._cursor, self._dialect
+        used = [{"account": of, "memory": one, "at": at} for (of, one), at in sorted(self._told.items())]
+        _MEMORY_USED.run_many(cursor, dialect, used)
+        for of, one, provider in sorted(self._first_told):
+            which = {"account": of, "memory": one}
+            for (sent_to,) in _MEMORY_SENT_TO.rows(cursor, dialect, which):
+                providers = json.dumps(sorted({*json.loads(sent_to), provider}))
+                _MEMORY_SENT.run(cursor, dialect, {**which, "providers": providers})
 
     def _policy(self, account: UUID) -> Policy:
         found = self._policies.get(account)
@@ -334,6 +357,10 @@ class _Write:
         size = _FIXED_BYTES + sum([len(row[name] or "") for name in _TEXTS])
         self._days.add(_day(record), requests=1, errors=failed, cost_micro_usd=cost, bytes=size)
         self._spent[record.account] += cost
+        for memory in record.memories:
+            place = record.account, memory
+            self._told[place] = max(record.arrived_at, self._told.get(place, record.arrived_at))
+        self._first_told.update((record.account, memory, record.provider) for memory in record.first_told)
         if record.has_reservation:
             self._released.append(record.id)
         month = (record.key_id, first_of_month(record.arrived_at.date()))
@@ -425,7 +452,7 @@ def _columns(
         "policy_epoch_at_write": epoch,
         "other_controls": _others(others),
         "conversation_id": None,
-        "memories_used": 0,
+        "memories_used": len(record.memories),
     }
 
 

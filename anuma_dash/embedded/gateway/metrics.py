@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .content_tables import purge_schedule, purges
 from .deletions import UNFINISHED
 from .stores import DATABASE_ERRORS
 from .tables import deletions
@@ -79,6 +80,11 @@ class Metrics:
             "When the gateway last swept up what is past its time",
             registry=registry,
         )
+        self.last_purge = Gauge(
+            "anuma_gateway_last_purge_timestamp_seconds",
+            "When the gateway last deleted what is past its period",
+            registry=registry,
+        )
 
     def answered(self, route: str | None, method: str, status: int | None, seconds: float) -> None:
         """Count an answer; `status` is None if none was sent."""
@@ -117,6 +123,8 @@ class _Deletions(Collector):
         try:
             with self._gateway.stores.main.read() as connection:
                 count, oldest = connection.execute(unfinished).one()
+                waiting = connection.scalar(select(func.count()).where(purges.c.state == "waiting"))
+                planned = connection.scalar(select(purge_schedule.c.next_at))
         except DATABASE_ERRORS:
             yield GaugeMetricFamily("anuma_gateway_database_up", "Whether the main database answers", 0)
             return
@@ -125,6 +133,11 @@ class _Deletions(Collector):
         yield GaugeMetricFamily("anuma_gateway_unfinished_deletions", "Deletions that are not finished", count)
         yield GaugeMetricFamily(
             "anuma_gateway_oldest_unfinished_deletion_seconds", "Age of the oldest unfinished deletion", age
+        )
+        late = max((self._gateway.now() - planned).total_seconds(), 0) if planned else 0
+        yield GaugeMetricFamily("anuma_gateway_purge_overdue_seconds", "How late the scheduled deletion is", late)
+        yield GaugeMetricFamily(
+            "anuma_gateway_waiting_purges", "Scheduled deletions that wait for the register of legal holds", waiting
         )
 
 

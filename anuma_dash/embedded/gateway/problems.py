@@ -45,6 +45,12 @@ def unavailable() -> Refused:
     return Refused(503, "database_unavailable", detail, retry_after_seconds=_RETRY_SECONDS)
 
 
+def holds_unreadable() -> Refused:
+    """Nobody can say what a legal duty keeps."""
+    detail = "The register of legal holds cannot be read."
+    return Refused(503, "holds_unreadable", detail, retry_after_seconds=_RETRY_SECONDS)
+
+
 def overloaded() -> Refused:
     """More calls at once than `max_internal_requests`; nothing was done."""
     detail = "The gateway has too much to do right now. Nothing was done."

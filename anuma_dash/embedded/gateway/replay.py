@@ -20,6 +20,7 @@ from .core import Gateway
 from .deleting import Deleting
 from .deletions import UNFINISHED, accept, scope_of, unfinished
 from .encryption import KeysMissing
+from .holds import HoldsUnreadable
 from .journal import (
     AccountAct,
     Act,
@@ -51,6 +52,7 @@ def prepare(gateway: Gateway, *, begin_anew: bool = False) -> None:
     Raises:
         JournalRefused: the journal is damaged or missing, or knows less than a database does.
         KeysMissing: a key-encryption key that data keys need is not configured.
+        HoldsUnreadable: a deletion has to be done again, and nobody can say what a legal duty keeps.
     """
     _check_keys(gateway)
     position = _position(gateway)
@@ -197,7 +199,14 @@ def _ask_again(connection: Connection, act: DeletionAct) -> None:
     if state is None:
         accept(connection, act.account, NewDeletion(id=act.deletion, scope=act.scope), act.at)
     elif state not in UNFINISHED:
-        values = {"state": "requested", "finished_at": None, "failure": None, "pieces": None, "per_store": "[]"}
+        values = {
+            "state": "requested",
+            "finished_at": None,
+            "failure": None,
+            "pieces": None,
+            "per_store": "[]",
+            "kept": "[]",
+        }
         connection.execute(update(deletions).where(deletions.c.id == act.deletion).values(values))
 
 
@@ -216,8 +225,14 @@ def _destroy(gateway: Gateway, journaled: Iterable[DeletionAct]) -> int:
             _ask_again(connection, act)
         waiting = unfinished(connection)
     pieces = destroy_orphans(gateway, gateway.now() + timedelta(days=1)).pieces if forgotten else {}
+    again = {act.deletion for act in forgotten}
     for deletion in waiting:
-        Deleting(gateway, deletion).destroy(pieces)
+        try:
+            Deleting(gateway, deletion).destroy(pieces)
+        except HoldsUnreadable:
+            if deletion in again:  # what was deleted would be readable again
+                raise
+            gateway.log.info("deletion_waits", deletion_id=str(deletion))
     return len(forgotten)
 
 

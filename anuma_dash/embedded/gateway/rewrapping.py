@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from .contents import Vault
-from .encryption import KeyRing
+from .kms import key_management
 from .settings import Settings
 from .stores import Store, Stores
 
@@ -27,8 +27,8 @@ def rewrap(settings: Settings) -> None:
         Store("main database", settings.database_url.get_secret_value()),
         Store("key database", settings.keys_database_url.get_secret_value()),
     )
-    vault = Vault(stores, KeyRing(settings.key_encryption_keys))
     try:
+        vault = Vault(stores, key_management(settings))
         while _round(vault):  # a gateway that still wraps with the old key adds some meanwhile: look again
             pass
         stores.keys.checkpoint()

@@ -80,8 +80,10 @@ class Settings(_Frozen):
     database_url: SecretStr
     keys_database_url: SecretStr
     trusted_jwks_file: Path
-    key_encryption_keys: Annotated[tuple[KeyEncryptionKey, ...], Field(min_length=1)]
-    """The first one wraps new data keys; the others still unwrap."""
+    key_encryption_keys: tuple[KeyEncryptionKey, ...]
+    """The first one wraps new data keys; the others still unwrap. None if `kms` holds them."""
+    kms: Annotated[str, Field(pattern=r"^([A-Za-z_][\w.]*:[A-Za-z_]\w*)?$")] = ""
+    """`package.module:factory`, where the factory makes an `encryption.KeyManagement`."""
     providers: tuple[Provider, ...] = ()
     journal_file: Path
     """Control changes, revocations and deletions, apart from the databases: it is never restored from a backup."""
@@ -96,6 +98,8 @@ class Settings(_Frozen):
     """How long a request's body may take to arrive."""
     deletion_batch: Annotated[int, Field(gt=0, le=5000)] = 500
     """Rows that a deletion erases in one transaction."""
+    purge_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
+    """How often what is past its period is deleted; 0, in development only: never by itself."""
     metrics_token: SecretStr = SecretStr("")
     """Who scrapes `/metrics` bears it; without one, only a developer's own machine may."""
     max_internal_requests: Annotated[int, Field(gt=0)] = 64
@@ -117,6 +121,10 @@ class Settings(_Frozen):
         names = [BUILT_IN_PROVIDER, *(provider.name for provider in self.providers)]
         if len(set(names)) != len(names):
             raise ValueError(f"providers: each name may be given once, and {BUILT_IN_PROVIDER} is built in")
+        if self.environment == "production" and not self.purge_minutes:
+            raise ValueError("purge_minutes: must not be 0 in production")
+        if bool(self.kms) == bool(self.key_encryption_keys):
+            raise ValueError("key-encryption keys: give some, or the key management that holds them")
         identifiers = [key.id for key in self.key_encryption_keys]
         if len(set(identifiers)) != len(identifiers):
             raise ValueError("key-encryption keys: each identifier may be given once")

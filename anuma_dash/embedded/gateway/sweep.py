@@ -9,12 +9,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Connection, Row, delete, select
 
+from .content_tables import conversations
 from .core import Gateway
-from .tables import data_keys, idempotency_keys, request_contents, reservations, used_tokens
+from .history.erasing import SEARCH, search_key_of
+from .kinds import KINDS
+from .tables import data_keys, idempotency_keys, reservations, used_tokens
 
 _BATCH: Final = 500
+_KINDS: Final = {kind.category: kind for kind in KINDS}
 _SAMPLES: Final = 8
 _WRITE_TAKES_AT_MOST: Final = timedelta(hours=1)
 _TOKENS_KEPT: Final = timedelta(hours=1)
@@ -58,7 +62,7 @@ def destroy_orphans(gateway: Gateway, made_before: datetime, after: UUID | None 
     """
     pieces: dict[UUID, frozenset[bytes]] = {}
     while batch := _made_before(gateway, made_before, after):
-        used = _used(gateway, [row.id for row in batch])
+        used = _used(gateway, batch)
         orphans = [row for row in batch if row.id not in used]
         if orphans:
             gateway.vault.destroy_keys([row.id for row in orphans])
@@ -69,16 +73,36 @@ def destroy_orphans(gateway: Gateway, made_before: datetime, after: UUID | None 
     return Orphans(after, pieces)
 
 
-def _made_before(gateway: Gateway, made_before: datetime, after: UUID | None) -> Sequence[Row[Any, Any, Any]]:
+def _made_before(gateway: Gateway, made_before: datetime, after: UUID | None) -> list[Row[Any]]:
     column = data_keys.c
-    query = select(column.id, column.account_id, column.wrapped).where(column.created_at < made_before)
+    query = select(column.id, column.account_id, column.kind, column.wrapped).where(column.created_at < made_before)
     if after is not None:
         query = query.where(column.id > after)
     with gateway.stores.keys.read() as connection:
-        return connection.execute(query.order_by(column.id).limit(_BATCH)).all()
+        return list(connection.execute(query.order_by(column.id).limit(_BATCH)))
 
 
-def _used(gateway: Gateway, batch: list[UUID]) -> set[UUID]:
-    column = request_contents.c.request_id
+def _used(gateway: Gateway, batch: Sequence[Row[Any]]) -> set[UUID]:
+    """Those whose thing is there. Of a kind that nobody knows here, all: they are somebody else's to destroy."""
+    used = {row.id for row in batch if row.kind not in _KINDS and row.kind != SEARCH}
     with gateway.stores.main.read() as connection:
-        return set(connection.scalars(select(column).where(column.in_(batch))))
+        for category, kind in _KINDS.items():
+            if ids := [row.id for row in batch if row.kind == category]:
+                used |= set(connection.scalars(select(kind.id).where(kind.id.in_(ids))))
+        for row in batch:
+            if row.kind == SEARCH and _has_history(connection, row.account_id, row.id):
+                used.add(row.id)
+    return used
+
+
+def _has_history(connection: Connection, account: UUID, key: UUID) -> bool:
+    """Whether the owner of a search key has a conversation left."""
+    column, after = conversations.c, UUID(int=0)
+    while True:  # from owner to owner by the index, not from conversation to conversation
+        later = select(column.owner).where(column.account_id == account, column.owner > after)
+        owner = connection.scalar(later.order_by(column.owner).limit(1))
+        if owner is None:
+            return False
+        if key in (owner, search_key_of(account, owner)):
+            return True
+        after = owner

@@ -210,6 +210,8 @@ deletions = Table(
     Column("done", BigInteger, nullable=False),
     Column("providers", Text, nullable=False),  # JSON list of names
     Column("pieces", Text),  # JSON list of hex: never the bytes themselves, or the search would find its own list
+    Column("counts", Text, nullable=False, server_default="{}"),  # JSON of how many of each category are erased
+    Column("kept", Text, nullable=False, server_default="[]"),
     Column("per_store", Text, nullable=False),
     Column("not_reached", Text, nullable=False),
     Column("failure", Text),

@@ -18,7 +18,9 @@ from . import (
     evaluations,
     key_owners,
     keys,
+    memories,
     requests,
+    retention,
     summaries,
     traces,
 )
@@ -36,7 +38,9 @@ _ROUTERS = (
     requests.router,
     traces.router,
     evaluations.router,
+    memories.router,
     deletions.router,
+    retention.router,
     canary.router,
 )
 

@@ -7,18 +7,16 @@ import math
 import secrets
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 from fastapi import APIRouter, status
 from sqlalchemy import insert, select, update
 
-from anuma_dash.gateway.schemas import Canary, Decision, NewCanary, StoreScan
+from anuma_dash.gateway.schemas import Canary, ControlName, NewCanary, StoreScan
 
 from .. import problems
 from ..core import Gateway
-from ..encryption import Unreadable
 from ..identifiers import uuid7
-from ..metering import Settled
+from ..policy import PERSONAL
 from ..problems import Refused
 from ..public.admission import Admitted, admit_by_id
 from ..public.chat import CHAT
@@ -30,23 +28,29 @@ from ..settings import ECHO_MODEL
 from ..tables import canaries
 from . import idempotency
 from .callers import Caller, Writer
+from .canary_plants import CallingEcho, Sent, planted
 
 router = APIRouter(tags=["canary"])
 _PAUSE: Final = timedelta(minutes=1)
+_NOTHING_TO_KEEP: Final = ("no_content", "no_conversation", "not_applicable", "failed")
+"""The test request has something for every control: one that says this lost it."""
 
 
 @router.post("/accounts/{acc}/canary", status_code=status.HTTP_201_CREATED)
 async def create_canary(caller: Writer, body: NewCanary, idempotency_key: idempotency.Key) -> Canary:
-    """Send a test string under this key and report where it is found. At most once a minute per account."""
+    """Send a test string under this key and report where it is found. At most once a minute per account.
+
+    A personal control is tested with a key of the caller's own, or a service key.
+    """
     gateway = caller.gateway
     repeatable = idempotency.Repeatable(caller, idempotency_key, "create_canary", body)
     earlier = await gateway.in_thread(lambda: _begin(caller, repeatable))
     if earlier is not None:
         return Canary.model_validate_json(earlier)
-    admitted = await gateway.in_thread(lambda: _admit(caller, body.key_id))
+    admitted = await gateway.in_thread(lambda: _admit(caller, body))
     test_string = f"canary-{secrets.token_hex(20)}"
-    exchange, settled = await _send(gateway, admitted, test_string)
-    return await gateway.in_thread(lambda: _look(caller, repeatable, exchange, settled, test_string))
+    sent = await _send(gateway, admitted, test_string, body.control)
+    return await gateway.in_thread(lambda: _look(caller, repeatable, sent, body.control))
 
 
 def _begin(caller: Caller, repeatable: idempotency.Repeatable) -> str | None:
@@ -73,64 +77,56 @@ def _check_pause(last: datetime, now: datetime) -> None:
         raise Refused(429, "canary_too_soon", "One test a minute.", retry_after_seconds=seconds)
 
 
-def _admit(caller: Caller, key_id: UUID) -> Admitted:
-    admitted = admit_by_id(caller.gateway.stores.main, caller.account, key_id, caller.gateway.now())
+def _admit(caller: Caller, body: NewCanary) -> Admitted:
+    admitted = admit_by_id(caller.gateway.stores.main, caller.account, body.key_id, caller.gateway.now())
     if admitted is None:
         raise problems.not_found()
+    if body.control in PERSONAL and admitted.subject.person not in (None, caller.token.person):
+        raise Refused(403, "not_your_key", "What others keep is theirs: test this with a key of your own.")
     if admitted.refusal is not None:
         raise Refused(409, "key_not_usable", admitted.refusal.message)
     return admitted
 
 
-async def _send(gateway: Gateway, admitted: Admitted, test_string: str) -> tuple[Exchange, Settled]:
+async def _send(gateway: Gateway, admitted: Admitted, test_string: str, control: ControlName) -> Sent:
     now = gateway.now()
     exchange = Exchange(gateway, admitted, uuid7(now), now, CHAT, is_test=True)
     message = {"role": "user", "content": test_string}
     exchange.order = CHAT.parse(json.dumps({"model": ECHO_MODEL, "messages": [message]}).encode())
-    exchange.route = Echo()
+    exchange.route = CallingEcho() if control == "traces" else Echo()
     _, settled = await complete(exchange, exchange.order)
-    return exchange, settled
+    return Sent(gateway, exchange, settled, test_string)
 
 
-def _look(
-    caller: Caller, repeatable: idempotency.Repeatable, exchange: Exchange, settled: Settled, test_string: str
-) -> Canary:
-    gateway, needle = caller.gateway, test_string.encode()
+def _look(caller: Caller, repeatable: idempotency.Repeatable, sent: Sent, control: ControlName) -> Canary:
+    gateway, exchange, needle = caller.gateway, sent.exchange, sent.test_string.encode()
     search = Search(gateway.stores, gateway.log)
-    scans = [
-        StoreScan(
-            store=result.store,
-            searched_bytes=result.searched_bytes,
-            control_found=result.control_found,
-            test_found=needle in result.found,
-        )
-        for result in search.look_for([needle], gateway.now())
-    ]
-    readable = _is_readable(gateway, caller.account, exchange.id, test_string)
+    with planted(control, sent) as found:
+        scans = [
+            StoreScan(
+                store=result.store,
+                searched_bytes=result.searched_bytes,
+                control_found=result.control_found,
+                test_found=needle in result.found,
+            )
+            for result in search.look_for([needle], gateway.now())
+        ]
     clean = all(scan.control_found and not scan.test_found for scan in scans)
-    decision: Decision = settled.decision
+    decision = found.decision
     canary = Canary(
         id=uuid7(gateway.now()),
         at=exchange.arrived_at,
         key_id=exchange.admitted.subject.key_id,
         request_id=exchange.id,
-        epoch=settled.epoch,
+        control=control,
+        epoch=decision.epoch,
         expected=decision.stored,
-        readable=readable,
+        readable=found.readable,
         decision=decision,
         scans=scans,
         not_reached=search.unreachable(),
-        passed=clean and readable == decision.stored,
+        passed=clean and found.readable == decision.stored and decision.rule not in _NOTHING_TO_KEEP,
     )
     with gateway.stores.main.write() as connection:
         repeatable.remember(connection, canary)
     return canary
-
-
-def _is_readable(gateway: Gateway, account: UUID, request_id: UUID, test_string: str) -> bool:
-    try:
-        with gateway.stores.main.read() as connection:
-            content = gateway.vault.open(connection, account, request_id)
-    except Unreadable:
-        return False
-    return content is not None and any(test_string in message.text for message in content.prompt)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request, status
+from fastapi import APIRouter, Body, Request, status
 from sqlalchemy import Connection, select
 
-from anuma_dash.gateway.schemas import Deletion, NewDeletion, Page
+from anuma_dash.gateway.schemas import Deletion, DeletionPreview, DeletionScope, NewDeletion, Page
 
 from .. import deletions as work
 from .. import problems
 from ..background import Background
+from ..holds import HoldsUnreadable
 from ..tables import deletions
 from . import idempotency
 from .callers import Reader, Writer
@@ -36,6 +38,19 @@ def create_deletion(request: Request, caller: Writer, body: NewDeletion, idempot
     background: Background = request.app.state.background
     background.wake()
     return shown
+
+
+@router.post("/accounts/{acc}/deletion-previews")
+def preview_deletion(caller: Reader, scope: Annotated[DeletionScope, Body(embed=True)]) -> DeletionPreview:
+    """What a deletion of this scope would delete, counted now. It changes nothing.
+
+    Of other people's conversations and memories no person is told how many there are.
+    """
+    try:
+        with caller.gateway.stores.main.read() as connection:
+            return work.preview(connection, caller.account, scope, caller.gateway.now(), caller.token.person)
+    except HoldsUnreadable:
+        raise problems.holds_unreadable() from None
 
 
 @router.get("/accounts/{acc}/deletions")

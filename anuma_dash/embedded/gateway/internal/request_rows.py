@@ -55,9 +55,14 @@ def show_request(row: Row[Any], state: State, now: datetime) -> Request:
 def control_decisions(row: Row[Any], content: Decision) -> dict[ControlName, Decision]:
     """What each control decided when the request was written; of requests from before there were others, one."""
     decided: dict[ControlName, Decision] = {"prompt_logging": content}
-    for name, (stored, rule, level) in _others(row.other_controls or "{}").items():
+    for name, (stored, rule, level) in decided_of(row).items():
         decided[name] = Decision(stored=stored, rule=rule, level=level, epoch=row.content_epoch)
     return decided
+
+
+def decided_of(row: Row[Any]) -> dict[ControlName, tuple[bool, str, Any]]:
+    """What the other controls decided: whether something was stored, by which rule, of which level."""
+    return _others(row.other_controls or "{}")
 
 
 @lru_cache(maxsize=256)

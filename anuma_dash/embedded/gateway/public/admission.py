@@ -68,9 +68,9 @@ class Admitted:
         return {name: one.model_copy(update=off) if one.stored else one for name, one in decided.items()}
 
     @staticmethod
-    def keeps(store_headers: Sequence[str]) -> bool:
-        """Whether the header lets anything be kept: not if it says `none` anywhere."""
-        said = (one.strip().strip('"').lower() for header in store_headers for one in header.split(","))
+    def keeps(headers: Sequence[str]) -> bool:
+        """Whether a header that only switches off leaves things on: not if it says `none` anywhere."""
+        said = (one.strip().strip('"').lower() for header in headers for one in header.split(","))
         return "none" not in said
 
 

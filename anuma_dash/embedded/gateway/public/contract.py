@@ -6,11 +6,12 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
-from anuma_dash.gateway.schemas import CONTRACT_VERSION, Evaluation, NewEvaluation
+from anuma_dash.gateway.schemas import CONTRACT_VERSION, Evaluation, Memory, NewEvaluation, NewMemory
 
 from ..settings import EndpointName
 from .embeddings import MAX_INPUTS
 from .endpoints import MAX_MESSAGES
+from .remembering import ENDPOINTS as REMEMBERING
 
 PREFIXES: Final = ("/v1", "/api/v1")
 _TEXT: Final = {"type": "string", "minLength": 1}
@@ -129,6 +130,25 @@ _STORE: Final = {
     "schema": {"type": "string"},
     "description": "`none` keeps this request's content out. No value switches storing on.",
 }
+_MEMORIES: Final = {
+    "name": "X-Anuma-Memories",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "`none` lets no memories go along.",
+}
+_PAGING: Final = [
+    {"name": "after", "in": "query", "schema": {"type": "string", "format": "uuid"}},
+    {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 200}},
+]
+_MEMORY: Final = Memory.model_json_schema(mode="serialization")
+_MEMORY_PAGE: Final = {
+    "type": "object",
+    "required": ["data", "next"],
+    "properties": {
+        "data": {"type": "array", "items": _MEMORY},
+        "next": {"type": ["string", "null"], "format": "uuid"},
+    },
+}
 _STREAMED: Final = ("chat/completions", "responses")
 
 
@@ -146,6 +166,12 @@ def public_contract() -> dict[str, Any]:
         uuid = {"type": "string", "format": "uuid"}
         evaluating["parameters"].append({"name": "request_id", "in": "path", "required": True, "schema": uuid})
         paths[f"{prefix}/requests/{{request_id}}/evaluations"] = {"post": evaluating}
+        remembering = _reading(prefix, "list_memories", _MEMORY_PAGE)
+        remembering["parameters"] = _PAGING
+        paths[f"{prefix}/memories"] = {
+            "get": remembering,
+            "post": _keeping(prefix, "create_memory", NewMemory, Memory),
+        }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -185,7 +211,7 @@ def _metered(prefix: str, name: EndpointName) -> dict[str, Any]:
     }
     return {
         "operationId": f"{name.replace('/', '_')}_{_suffix(prefix)}",
-        "parameters": [_STORE, require],
+        "parameters": [_STORE, require, *([_MEMORIES] if name in REMEMBERING else [])],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             "200": {"description": "The answer", "headers": _policy_headers(), "content": content},
@@ -194,8 +220,9 @@ def _metered(prefix: str, name: EndpointName) -> dict[str, Any]:
     }
 
 
-def _reading(prefix: str, name: str, schema: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+def _reading(prefix: str, name: str, schema: str | dict[str, Any]) -> dict[str, Any]:
+    shown = {"$ref": f"#/components/schemas/{schema}"} if isinstance(schema, str) else schema
+    content = {"application/json": {"schema": shown}}
     return {
         "operationId": f"{name}_{_suffix(prefix)}",
         "responses": {"200": {"description": "What the key may reach", "content": content}, **_refusals()},

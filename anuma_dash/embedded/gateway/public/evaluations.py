@@ -12,6 +12,7 @@ from anuma_dash.gateway.schemas import Evaluation, NewEvaluation
 
 from .. import evaluations as work
 from ..identifiers import uuid7
+from ..internal.idempotency import lock_account
 from ..keeping import NotKept, new_key
 from . import refusals
 from .admission import Admitted
@@ -36,6 +37,7 @@ class Evaluations(Kept):
             new_key(gateway.vault, work.CATEGORY, account, evaluation_id, now) as key,
             gateway.stores.main.write(durable=True) as connection,
         ):
+            lock_account(connection, account)
             request = work.find_request(connection, account, request_id, subject.app_id)
             if request is None:
                 raise refusals.request_not_found()

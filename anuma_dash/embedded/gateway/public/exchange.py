@@ -18,6 +18,7 @@ from ..metering import Price, Record, Settled, Usage
 from . import refusals
 from .admission import Admitted
 from .endpoints import Count, Endpoint, Order, Relay
+from .remembering import ENDPOINTS, Told, find_memories, with_memories
 from .routes import Route
 from .steps import Steps
 from .words import estimate_tokens
@@ -45,6 +46,7 @@ class Exchange:
         *,
         store_headers: Sequence[str] = (),
         required: Sequence[str] = (),
+        memory_headers: Sequence[str] = (),
         is_test: bool = False,
     ) -> None:
         self.id = request_id
@@ -54,7 +56,10 @@ class Exchange:
         self.required = required
         self.is_test = is_test
         self.at_arrival: dict[ControlName, Decision] = admitted.decisions(store_headers)
+        self.uses_memories = self._uses_memories(memory_headers)
         self.order: Order | None = None
+        self.sent: Order | None = None
+        """The order as it goes to the provider: with memories, if any go along."""
         self.route: Route | None = None
         self.relay: Relay | None = None
         self.sent_to_provider = False
@@ -68,6 +73,7 @@ class Exchange:
         self.steps = Steps(request_id, self._elapsed_ms, wanted=self.at_arrival["traces"].stored)
         self._reservation: asyncio.Task[bool] | None = None
         self._settlement: asyncio.Future[Settled] | None = None
+        self._told: Told | None = None
 
     @property
     def may_store(self) -> bool:
@@ -97,10 +103,11 @@ class Exchange:
         """The provider's count; else an estimate; else none, if nothing went to a provider."""
         if self.usage is not None:
             return self.usage
-        if self.order is None or not self.sent_to_provider:
+        sent = self.sent or self.order
+        if sent is None or not self.sent_to_provider:
             return Usage()
         completion = estimate_tokens(message.text for message in self.response)
-        return Usage(self.endpoint.estimate_prompt(self.order), completion, "estimated")
+        return Usage(self.endpoint.estimate_prompt(sent), completion, "estimated")
 
     def priced_usage(self) -> dict[str, Any]:
         """The `usage` object for the client: the provider's fields, and what it costs."""
@@ -115,13 +122,24 @@ class Exchange:
             "pricing_source": self.price.source,
         }
 
+    async def remember(self) -> None:
+        """Let the owner's memories go along, if they may."""
+        order, route, gateway, admitted = self.order, self.route, self._gateway, self.admitted
+        if order is None or route is None or not self.uses_memories:
+            return
+        self._told = await gateway.in_thread(
+            lambda: find_memories(gateway, admitted.account, admitted.subject, route.provider)
+        )
+        if self._told is not None:
+            self.sent = with_memories(order, self._told)
+
     async def reserve(self) -> None:
         """Set the most that this may cost aside, if it costs anything and the account's credit is bounded.
 
         Raises:
             Refusal: 402, the credit does not reach.
         """
-        order, route = self.order, self.route
+        order, route = self.sent or self.order, self.route
         if order is None or route is None or not (self.admitted.has_credit and route.price.costs):
             return
         tokens = self.endpoint.most_completion(order, route.most_output)
@@ -159,6 +177,7 @@ class Exchange:
         keep = self.may_store and outcome != "failed" and self.order is not None and self.route is not None
         route, admitted = self.route, self.admitted
         prompt = self.order.prompt if self.order else ()
+        told = self._told if self.sent_to_provider else None
         return Record(
             id=self.id,
             account=admitted.account,
@@ -184,7 +203,13 @@ class Exchange:
             content=Content(prompt, tuple(self.response)) if keep else None,
             has_reservation=self._reservation is not None,
             steps=self.steps.all(),
+            memories=told.ids if told else (),
+            first_told=told.first if told else (),
         )
+
+    def _uses_memories(self, headers: Sequence[str]) -> bool:
+        allowed = self.at_arrival["memories"].stored and self.endpoint.name in ENDPOINTS
+        return allowed and self.admitted.keeps(headers)
 
     def _elapsed_ms(self) -> int:
         return round((time.monotonic() - self._started) * 1000)

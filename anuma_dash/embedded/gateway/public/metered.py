@@ -63,6 +63,7 @@ class Metered:
             self.endpoint,
             store_headers=headers.getlist("x-anuma-store"),
             required=headers.getlist(HEADER),
+            memory_headers=headers.getlist("x-anuma-memories"),
         )
         with suppress(ClientGone):  # it left while it was told of a refusal
             await self._until_gone(exchange, headers, receive, self._patiently(send))
@@ -115,7 +116,9 @@ class Metered:
         exchange.order = order
         exchange.route = self._catalog.route(order, exchange.admitted.environment)
         check_requirements(exchange.required, exchange.route)
+        await exchange.remember()
         await exchange.reserve()
+        order = exchange.sent or order
         if order.streams is not None:
             await self._stream(exchange, order, order.streams, send)
         else:

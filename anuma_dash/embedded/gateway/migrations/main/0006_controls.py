@@ -201,7 +201,7 @@ def _make_memories() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_memories_owner", "memories", ["account_id", "owner", "id"])
-    op.create_index("ix_memories_time", "memories", ["account_id", "created_at"])
+    op.create_index("ix_memories_time", "memories", ["account_id", "updated_at"])
 
 
 def _make_purges_and_holds() -> None:
@@ -237,3 +237,12 @@ def _make_purges_and_holds() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_legal_holds_account", "legal_holds", ["account_id"])
+    op.create_table(
+        "purge_schedule",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("next_at", UtcTime(), nullable=False),
+        sa.Column("last_at", UtcTime()),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.add_column("deletions", sa.Column("counts", sa.Text(), nullable=False, server_default="{}"))
+    op.add_column("deletions", sa.Column("kept", sa.Text(), nullable=False, server_default="[]"))
