@@ -41,6 +41,7 @@ class Belongings:
     account_id: UUID
     app_id: UUID
     key_id: UUID
+    memory_id: UUID
     request_id: UUID
     deletion_id: UUID
     test_id: UUID
@@ -85,6 +86,10 @@ EXAMPLES: dict[str, Callable[[Belongings], dict[str, Any]]] = {
     "keys.new_activation": lambda own: {"key_id": own.key_id},
     "keys.new_revocation": lambda own: {"key_id": own.key_id},
     "keys.show": lambda own: {"key_id": own.key_id},
+    "memories.create_deletion": lambda own: {"memory_id": own.memory_id},
+    "memories.edit": lambda own: {"memory_id": own.memory_id},
+    "memories.new_deletion": lambda own: {"memory_id": own.memory_id},
+    "memories.update": lambda own: {"memory_id": own.memory_id},
     "people.create_acceptance": lambda _: {"token": "A" * 43},
     "people.create_confirmation": lambda own: {"user_id": own.member_id},
     "people.create_dismissal": lambda own: {"notice_id": own.notice_id},
@@ -179,6 +184,7 @@ def make_belongings(world: World) -> Belongings:
         account_id=account_id,
         app_id=app.id,
         key_id=key.id,
+        memory_id=new_id(),
         request_id=request.id,
         deletion_id=deletion.id,
         test_id=test.id,

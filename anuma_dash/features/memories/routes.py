@@ -176,10 +176,10 @@ def _after(deletion: Deletion, done: str) -> ResponseReturnValue:
 @access(OWN, reauth=True)
 def new_deletion_of_all() -> ResponseReturnValue:
     """What deleting all memories will do, with their number."""
-    number = service.count_memories(services().context, actor(), account().id)
-    shown = signed_count(ALL, None if number.more else number.known)
+    preview = service.preview_deletion_of_all(services().context, actor(), account().id)
+    shown = signed_count(ALL, preview.total)
     own: dict[str, Any] = {
-        "number": number,
+        "preview": preview,
         "shown": shown,
         "token": str(new_id()),
         "breadcrumbs": _crumbs("Delete all"),

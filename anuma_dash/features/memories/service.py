@@ -22,7 +22,6 @@ Switch = Literal["on", "off", "forbidden", "unknown"]
 Answer = TypeVar("Answer")
 MISSING = "There is no such memory."
 OFF = "Memories are off, so the gateway keeps and changes none. Nothing was stored."
-MOST_COUNTED = 200
 EXPORT_PAGE = 100
 
 
@@ -132,19 +131,12 @@ def _allowed(ask: Callable[[], Answer]) -> Answer:
         raise
 
 
-@dataclass(frozen=True)
-class Number:
-    """How many memories somebody has: `known` of them, or more than that."""
-
-    known: int
-    more: bool
-
-
-def count_memories(context: Context, actor: Actor, account_id: UUID) -> Number:
-    """How many memories the actor has, counted right now, up to a bound. Raises `GatewayError`."""
+def preview_deletion_of_all(context: Context, actor: Actor, account_id: UUID) -> schemas.DeletionPreview:
+    """How many memories the actor has, counted right now, and how many of them a legal duty keeps. Raises
+    `GatewayError`."""
     actor.require(Permission.OWN_MEMORIES)
-    found = context.gateway.memories(actor, account_id, owner="me", limit=MOST_COUNTED)
-    return Number(len(found.data), found.next is not None)
+    scope = schemas.DeletionScope(category="memories", person=actor.user_id)
+    return context.gateway.preview_deletion(actor, account_id, scope)
 
 
 def delete_memory(context: Context, actor: Actor, account_id: UUID, memory_id: UUID, token: UUID) -> Deletion:

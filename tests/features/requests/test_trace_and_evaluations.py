@@ -123,3 +123,17 @@ def test_without_the_gateway_nothing_is_shown_or_recorded(world, fault, part):
     world.break_gateway(fault)
     assert page.request("GET", f"/requests/{request_id}/{part}").status_code == 503
     assert events(world, "content.read", "content.trace_read", "content.evaluations_read") == []
+
+
+def test_an_evaluation_is_deleted(world, browse):
+    obey(world, "evaluations")
+    request_id = ask(world, make_key(world, world.dev))
+    evaluate(world, request_id, "helpful")
+    evaluate(world, request_id, "correct")
+    page = browse(world.olive).visit(f"/requests/{request_id}/evaluations")
+    page.submit("Delete “helpful”")
+    world.run_worker(seconds=10)
+    assert "Deleted, verified" in page.reload().text
+    assert [row["What"] for row in page.visit(f"/requests/{request_id}/evaluations").table("Evaluations")] == [
+        "correct"
+    ]
