@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import String, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, String, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from anuma_dash.db import Database, new_id
+from anuma_dash.db import Database, UTCDateTime, new_id
 from anuma_dash.gateway.client import Gateway
 from anuma_dash.settings import Settings
 
@@ -130,24 +131,41 @@ def sweep(
     The new attempt's number is committed before it is enqueued: if the process dies in between, the lease ends and
     the next sweep begins another.
     """
-    begun = 0
-    for kind in kinds:
+    begun, kinds = 0, tuple(kinds)
+    # Nobody ever waits longer than this: such a time was set before the clock jumped back, and would freeze the row.
+    latest = now + max(LONGEST_BACKOFF, LEASE, lease)
+    with db.reading() as tx:
+        found = tx.execute(_looking(tuple(kind.model for kind in kinds)), {"now": now, "latest": latest}).one()
+    for kind, wants in zip(kinds, found, strict=True):
+        if not wants and kind.wake is None:
+            continue
         with db.transaction() as tx:
             if kind.wake is not None:
                 kind.wake(tx, now)
-            due = _begin_attempts(tx, kind.model, now, lease)
+            due = _begin_attempts(tx, kind.model, now, latest, lease)
         for row_id, attempt in due:
             enqueue(kind.name, row_id, attempt)
         begun += len(due)
     return begun
 
 
-def _begin_attempts(tx: Session, model: type[Any], now: datetime, lease: timedelta) -> list[tuple[UUID, int]]:
-    # Nobody ever waits longer than this: such a time was set before the clock jumped back, and would freeze the row.
-    longest = max(LONGEST_BACKOFF, LEASE, lease)
+@cache
+def _looking(models: tuple[type[Any], ...]) -> Select[*tuple[Any, ...]]:
+    # One look at all instead of a transaction for each: mostly there is nothing to do.
+    now, latest = bindparam("now", type_=UTCDateTime()), bindparam("latest", type_=UTCDateTime())
+    return select(*(exists(select(model.id).where(_wants_attempt(model, now, latest))) for model in models))
+
+
+def _wants_attempt(model: type[Any], now: Any, latest: Any) -> ColumnElement[bool]:
+    return or_(model.next_try_at <= now, model.next_try_at > latest)
+
+
+def _begin_attempts(
+    tx: Session, model: type[Any], now: datetime, latest: datetime, lease: timedelta
+) -> list[tuple[UUID, int]]:
     rows = tx.scalars(
         select(model)
-        .where(or_(model.next_try_at <= now, model.next_try_at > now + longest))
+        .where(_wants_attempt(model, now, latest))
         .order_by(model.next_try_at)
         .limit(BATCH)
         .with_for_update(skip_locked=True)

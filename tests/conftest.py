@@ -145,8 +145,9 @@ def gateway_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway
     key_file.write_bytes(ECKey.generate_key("P-256").as_pem(private=True))
     publish_jwks(key_file, instance / "dashboard-jwks.json")
     settings = load_settings({"ANUMA_INSTANCE": str(instance)})
-    with serve(create_gateway(settings)) as url, serve(faulty) as faulty_url:
-        server = GatewayServer(url, faulty_url, key_file)
+    gateway = create_gateway(settings)
+    with serve(gateway) as url, serve(faulty) as faulty_url:
+        server = GatewayServer(url, faulty_url, key_file, gateway.gateway)
         yield server
         server.close()
 

@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import httpx
+
+from tests.nursery import Child, nursery
 
 ROOT = Path(__file__).parent.parent
 READY_SECONDS = 180
@@ -65,9 +66,8 @@ class Process:
     """One process of ours, with what it wrote."""
 
     name: str
-    popen: subprocess.Popen[bytes]
+    popen: subprocess.Popen[bytes] | Child
     log: Path
-    handle: IO[bytes]
 
     def kill(self) -> None:
         """End it as a power cut would (SIGKILL)."""
@@ -92,30 +92,35 @@ class Process:
         except subprocess.TimeoutExpired:
             self.kill()
             raise
-        finally:
-            self.handle.close()
 
 
 @dataclass
 class Stack:
-    """Dashboard, gateway, sandbox and worker of one instance folder."""
+    """Dashboard, gateway, sandbox and worker of one instance folder.
+
+    Its processes come of the nursery, which has imported what they import; `anew` starts each as an operator does.
+    """
 
     folder: Path
     dashboard: str
     gateway: str
     sandbox: str
     environment: dict[str, str]
+    anew: bool = False
     processes: dict[str, Process] = field(default_factory=dict)
 
     def start(self, name: str, *command: str, root: Path = ROOT) -> Process:
         """Start one process of the stack."""
         log = self.folder / f"{name}-{len(self.processes)}.log"
-        handle = log.open("wb")
         environment = self.environment | {"PYTHONPATH": str(root)}
-        popen = subprocess.Popen(
-            [sys.executable, *command], cwd=root, env=environment, stdout=handle, stderr=subprocess.STDOUT
-        )
-        process = Process(name, popen, log, handle)
+        popen: subprocess.Popen[bytes] | Child
+        if command[0] == "-m" and root == ROOT and not self.anew:
+            popen = nursery().start(*command[1:], folder=root, environment=environment, log=log)
+        else:
+            command = (sys.executable, *command)
+            with log.open("wb") as output:
+                popen = subprocess.Popen(command, cwd=root, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        process = Process(name, popen, log)
         self.processes[f"{name}-{len(self.processes)}"] = process
         return process
 
@@ -148,13 +153,12 @@ class Stack:
         """End what is still running; one that does not end keeps none of the others."""
         with ExitStack() as others:
             for process in self.processes.values():
-                others.callback(process.handle.close)
                 if process.popen.poll() is None:
                     others.callback(process.stop)
 
 
 @contextmanager
-def stack(folder: Path, **environment: str) -> Iterator[Stack]:
+def stack(folder: Path, *, anew: bool = False, **environment: str) -> Iterator[Stack]:
     """A stack in this folder, nothing started yet; everything it started is ended behind it."""
     dashboard, gateway, sandbox = (f"http://localhost:{free_port()}" for _ in range(3))
     smtp_port = free_port()
@@ -163,6 +167,7 @@ def stack(folder: Path, **environment: str) -> Iterator[Stack]:
         dashboard=dashboard,
         gateway=gateway,
         sandbox=sandbox,
+        anew=anew,
         environment={
             **{name: value for name, value in os.environ.items() if not name.startswith("ANUMA_")},
             "ANUMA_INSTANCE": str(folder / "instance"),

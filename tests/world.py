@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,11 +16,14 @@ from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from joserfc.jwk import ECKey
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
 from anuma_dash import create_app, features
+from anuma_dash.embedded.gateway import policy
+from anuma_dash.embedded.gateway.core import Gateway as GatewayCore
+from anuma_dash.embedded.gateway.tables import accounts, controls
 from anuma_dash.gateway.client import Gateway
 from anuma_dash.identity import WORKER, User
 from anuma_dash.settings import Provider, Settings, VaultKey
@@ -29,8 +32,9 @@ from anuma_dash.web.state import Services
 from anuma_dash.workflows import run_due
 from tests.browser import Browser
 from tests.databases import Lent
-from tests.factories import ELSEWHERE, NORTHWIND, Person, make_cast, mark_known
+from tests.factories import ELSEWHERE, NORTHWIND, Person
 from tests.mailserver import MailboxOfTests
+from tests.populating import populate
 
 DEVICE = Device("Firefox on Linux", "127.0.0.1")
 SHORT_BUDGET_SECONDS = 0.3
@@ -53,7 +57,7 @@ class Clock:
 class GatewayServer:
     """The real gateway that serves the whole test run, and the faulty one beside it."""
 
-    def __init__(self, url: str, faulty_url: str, key_file: Path) -> None:
+    def __init__(self, url: str, faulty_url: str, key_file: Path, core: GatewayCore | None = None) -> None:
         self.url = url
         self.faulty_url = faulty_url
         self.key_file = key_file
@@ -61,6 +65,23 @@ class GatewayServer:
         # The budget is generous: a busy test machine is not a slow gateway.
         self.client = Gateway(url, self.key, budget_seconds=15)
         self.public = httpx.Client(base_url=url, timeout=15, trust_env=False, verify=False)
+        self._core = core
+
+    def open_accounts(self, names: Mapping[UUID, str]) -> None:
+        """Let the gateway know new accounts. Where it runs in this process, as its internal API leaves them in its
+        database: every world wants two."""
+        if self._core is None:
+            for one, name in names.items():
+                self.client.put_account(WORKER, one, name, "active")
+            return
+        now = self._core.now()
+        times = {"created_at": now, "updated_at": now, "status_since": now}
+        policy_now = {"body_hash": policy.body_hash({}), "applied_at": now}
+        policy_now["state"] = policy.new_state(now).model_dump_json()
+        rows = [{"id": one, "name": name, "status": "active", "revision": 0} | times for one, name in names.items()]
+        with self._core.stores.main.write() as connection:
+            connection.execute(insert(accounts), rows)
+            connection.execute(insert(controls), [{"account_id": one, "epoch": 0} | policy_now for one in names])
 
     def close(self) -> None:
         """Close both clients."""
@@ -82,15 +103,27 @@ class SharedCode(BytecodeCache):
 
 
 class SharedRule(Rule):
-    """A route whose builder of addresses is compiled once in a test run: for each application it is the same code."""
+    """A route that is compiled once in a test run: for each application it is the same code."""
 
-    _builders: ClassVar[dict[Any, Any]] = {}
+    _compiled: ClassVar[dict[Any, dict[str, Any]]] = {}
 
-    def _compile_builder(self, append_unknown: bool = True) -> Any:
-        key = (self.rule, tuple(self._trace), repr(self.defaults), append_unknown)
-        if key not in self._builders:
-            self._builders[key] = super()._compile_builder(append_unknown)
-        return self._builders[key]
+    def compile(self) -> None:
+        key = (self.rule, self.subdomain, self.host, self.merge_slashes, repr(self.defaults))
+        if key not in self._compiled:
+            super().compile()
+            self._compiled[key] = {
+                "_parts": self._parts,
+                "_trace": self._trace,
+                "_converters": self._converters,
+                "arguments": frozenset(self.arguments),
+                "_build": self._build.__func__,  # type: ignore[attr-defined]
+                "_build_unknown": self._build_unknown.__func__,  # type: ignore[attr-defined]
+            }
+        known = self._compiled[key]
+        self._parts, self._trace, self._converters = known["_parts"], known["_trace"], known["_converters"]
+        self.arguments = set(known["arguments"])
+        self._build = known["_build"].__get__(self)
+        self._build_unknown = known["_build_unknown"].__get__(self)
 
 
 CODE = SharedCode()
@@ -141,11 +174,8 @@ class World:
     def populate(self) -> None:
         """Create the cast and their accounts, and tell the gateway of them."""
         with self.db.transaction() as tx:
-            self.people = make_cast(tx, self.settings.sign_in_providers[0], self.clock.now)
-        self.gateway.put_account(WORKER, self.northwind, NORTHWIND, "active")
-        self.gateway.put_account(WORKER, self.elsewhere, ELSEWHERE, "active")
-        with self.db.transaction() as tx:
-            mark_known(tx, self.clock.now)
+            self.people = populate(tx, self.settings.sign_in_providers[0], self.clock.now)
+        self.server.open_accounts({self.northwind: NORTHWIND, self.elsewhere: ELSEWHERE})
 
     def __getattr__(self, key: str) -> Person:
         try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from socket import gethostname
+from types import ModuleType
 
 import structlog
 from flask import Flask
@@ -72,11 +73,16 @@ def kinds() -> list[Kind]:
     """Every kind of durable work: what features share, and what each brings in its `workflows.KINDS`."""
     found = [ACCOUNT_SYNC, ACCOUNT_CLOSING, CONTROL_CHANGE, DELETION, KEY_REVOCATION, MAIL, OWNER_RECOVERY]
     found.append(SUPPORT_SESSION)
-    for name in FEATURES:
-        module = f"anuma_dash.features.{name}.workflows"
-        if find_spec(module) is not None:
-            found += import_module(module).KINDS
+    for module in _each("workflows"):
+        found += module.KINDS
     return found
+
+
+@cache
+def _each(part: str) -> dict[ModuleType, str]:
+    """This module of every feature that has one, with the feature's name."""
+    names = {f"anuma_dash.features.{name}.{part}": name for name in FEATURES}
+    return {import_module(module): name for module, name in names.items() if find_spec(module) is not None}
 
 
 def forget_old(db: Database, settings: Settings, now: datetime) -> dict[str, int]:
@@ -85,10 +91,8 @@ def forget_old(db: Database, settings: Settings, now: datetime) -> dict[str, int
     What features keep while something is under way they delete by `forget_old` in their modules `forgetting`.
     """
     hooks: dict[str, Callable[[Session], int]] = {}
-    for name in FEATURES:
-        module = f"anuma_dash.features.{name}.forgetting"
-        if find_spec(module) is not None:
-            hooks[name] = partial(import_module(module).forget_old, now=now)
+    for module, name in _each("forgetting").items():
+        hooks[name] = partial(module.forget_old, now=now)
     hooks["mail"] = partial(forget_settled, now=now)
     hooks["sessions"] = partial(forget_old_sessions, settings=settings, now=now)
     gone = {}
@@ -114,10 +118,8 @@ def watch_clock(context: Context, host: str = "") -> None:
         by = set_back_by(tx, host or gethostname(), context.clock())
         if not by:
             return
-        for name in FEATURES:
-            module = f"anuma_dash.features.{name}.limits"
-            if find_spec(module) is not None:
-                import_module(module).shorten(tx, by)
+        for module in _each("limits"):
+            module.shorten(tx, by)
     log.warning("clock set back", seconds=by.total_seconds())
 
 
@@ -125,30 +127,24 @@ def schedules() -> list[Schedule]:
     """What is done every so often: forgetting, looking at the clock, and what each feature brings in its
     `workflows.SCHEDULES`."""
     found = [Schedule("forgetting", FORGET_EVERY, _forget), Schedule("clock", WATCH_EVERY, watch_clock)]
-    for name in FEATURES:
-        module = f"anuma_dash.features.{name}.workflows"
-        if find_spec(module) is not None:
-            found += getattr(import_module(module), "SCHEDULES", ())
+    for module in _each("workflows"):
+        found += getattr(module, "SCHEDULES", ())
     return found
 
 
 def attention_hooks() -> list[Hook]:
     """What tells the overview of things that need somebody: `attention` in the modules of that name."""
     found: list[Hook] = []
-    for name in FEATURES:
-        module = f"anuma_dash.features.{name}.attention"
-        if find_spec(module) is not None:
-            found.append(import_module(module).attention)
+    for module in _each("attention"):
+        found.append(module.attention)
     return found
 
 
 def banner_hooks() -> list[banners.Hook]:
     """What puts banners on top of pages: `banners` in the modules of that name."""
     found: list[banners.Hook] = []
-    for name in FEATURES:
-        module = f"anuma_dash.features.{name}.banners"
-        if find_spec(module) is not None:
-            found.append(import_module(module).banners)
+    for module in _each("banners"):
+        found.append(module.banners)
     return found
 
 
@@ -160,7 +156,4 @@ def load_models() -> None:
     import_module("anuma_dash.domain.control_notices")
     import_module("anuma_dash.domain.suspensions")
     import_module("anuma_dash.domain.clocks")
-    for name in FEATURES:
-        module = f"anuma_dash.features.{name}.models"
-        if find_spec(module) is not None:
-            import_module(module)
+    _each("models")

@@ -98,15 +98,17 @@ def _connection(settings: Settings) -> Iterator[smtplib.SMTP]:
         raise _Later("No mail server is configured.")
     # Without it, smtplib would ask the network for the name of this machine.
     own_name = settings.host_name
-    trust = ssl.create_default_context()
+    # Whom to trust is read only where that is asked: it takes longer than sending a message.
     server = (
-        smtplib.SMTP_SSL(parts.hostname, parts.port or 465, own_name, timeout=TIMEOUT_SECONDS, context=trust)
+        smtplib.SMTP_SSL(
+            parts.hostname, parts.port or 465, own_name, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context()
+        )
         if parts.scheme == "smtps"
         else smtplib.SMTP(parts.hostname, parts.port or 587, own_name, timeout=TIMEOUT_SECONDS)
     )
     try:
         if parts.scheme == "smtp" and settings.smtp_needs_tls:
-            server.starttls(context=trust)
+            server.starttls(context=ssl.create_default_context())
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
         yield server

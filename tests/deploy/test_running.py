@@ -63,7 +63,7 @@ def product(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider, po
         "ANUMA_GATEWAY_PROVIDERS": provider.configuration(),
         "ANUMA_SANDBOX_REDIRECT_URIS": f"{public}/sign-in/sandbox/callback",
     }
-    with stack(tmp_path_factory.mktemp("production"), **environment) as found:
+    with stack(tmp_path_factory.mktemp("production"), anew=True, **environment) as found:
         migrate(Settings.from_environment(found.environment).database_url)
         for name in ("gateway", "sandbox"):
             found.start(name, "-m", f"anuma_dash.embedded.{name}")

@@ -10,12 +10,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.chromium import Watch, find_chromium, new_context
+from tests.e2e.chromium import Watch, chromium, find_chromium, new_context
 from tests.processes import Stack, stack
 
 # A busy test machine is not a slow page.
 expect.set_options(timeout=30_000)
 BUDGET_SECONDS = "5"
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One Chromium for as long as one test here follows another; each has a profile of its own."""
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="package")

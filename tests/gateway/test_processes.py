@@ -24,6 +24,7 @@ from anuma_dash.embedded.gateway.stores import Store, Stores
 from anuma_dash.gateway.schemas import Decision, Message
 from tests.gateway.conftest import postgres_databases, wait_until
 from tests.gateway.dashboard import Dashboard, Signer
+from tests.nursery import nursery
 from tests.processes import READY_SECONDS, free_port
 
 pytestmark = pytest.mark.processes
@@ -49,11 +50,9 @@ class Served:
         self.instance.mkdir(exist_ok=True)
         self.signer.publish(self.instance / "dashboard-jwks.json")
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ANUMA_")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "anuma_dash.embedded.gateway"],
-            cwd=ROOT,
-            env=kept | self.environ | {"ANUMA_GATEWAY_PORT": str(self.port)},
-            stderr=subprocess.DEVNULL,
+        environment = kept | self.environ | {"ANUMA_GATEWAY_PORT": str(self.port)}
+        self.process = nursery().start(
+            "anuma_dash.embedded.gateway", folder=ROOT, environment=environment, log=Path(os.devnull)
         )
         wait_until(lambda: is_ready(self.process, self.base_url), READY_SECONDS)
 

@@ -31,11 +31,11 @@ def key(dashboard, account):
 class Stream:
     """A stream that stands still in the middle until `finish`."""
 
-    def __init__(self, running, key, words):
+    def __init__(self, running, key, words, **fields):
         self.tag = secrets.token_hex(8)
         self.provider = running.provider
         running.provider.expect(self.tag)
-        body = {"model": "fake/gated", "stream": True, "user": self.tag}
+        body = {"model": "fake/gated", "stream": True, "user": self.tag} | fields
         body["messages"] = [{"role": "user", "content": words}]
         self.response = None
         self.thread = threading.Thread(target=self._read, args=(running.base_url, key["secret"], body))

@@ -13,11 +13,12 @@ from uuid import UUID
 from .batches import Batches
 from .connections import Connections
 from .contents import Vault
+from .history.keeping import HistoryKeeper
 from .identifiers import Clock
 from .journal import Journal
 from .kms import key_management
 from .logs import Log
-from .metering import Meter, Record, Settled
+from .metering import Keeper, Meter, Record, Settled
 from .metrics import Metrics
 from .settings import Settings
 from .stores import Store, Stores
@@ -27,7 +28,7 @@ T = TypeVar("T")
 _DATABASE_THREADS = 6
 _SETTLING_THREADS = 4
 _LIGHT_CHARACTERS = 20_000
-"""More than this is encrypted by a thread: everybody would wait meanwhile."""
+"""More than this is encrypted by a thread, and so is a conversation: everybody would wait meanwhile."""
 
 
 class Gateway:
@@ -44,7 +45,8 @@ class Gateway:
         self.vault = Vault(self.stores, key_management(settings))
         self.metrics = Metrics()
         self.journal = Journal(settings.journal_file)
-        self.meter = Meter(self.stores, self.vault, self.metrics.settled, [TraceKeeper(self.vault)])
+        keepers: list[Keeper] = [HistoryKeeper(self.vault), TraceKeeper(self.vault)]
+        self.meter = Meter(self.stores, self.vault, self.metrics.settled, keepers)
         self._threads = ThreadPoolExecutor(_DATABASE_THREADS, thread_name_prefix="gateway-database")
         one_writer = self.stores.main.one_writer
         self._settling: Batches[Record, Settled] = (
@@ -104,5 +106,6 @@ def _account(record: Record) -> UUID:
 
 
 def _is_light(record: Record) -> bool:
+    keeps = record.conversation is not None and record.at_arrival["chat_history"].stored
     content = record.content.length if record.content else 0
-    return content + sum(len(step.detail) for step in record.steps) <= _LIGHT_CHARACTERS
+    return not keeps and content + sum(len(step.detail) for step in record.steps) <= _LIGHT_CHARACTERS

@@ -108,6 +108,8 @@ class Record:
     epoch_at_arrival: int
     content: Content | None
     has_reservation: bool = False
+    conversation: str | None = None
+    """What the client calls the conversation that it belongs to."""
     steps: tuple[TraceStep, ...] = ()
     memories: tuple[UUID, ...] = ()
     """Those that went to the provider along with it."""
@@ -141,6 +143,11 @@ class Settled:
     def decision(self) -> Decision:
         """What prompt logging decided."""
         return self.decisions["prompt_logging"]
+
+    @property
+    def stored(self) -> bool:
+        """Whether any content of the request was kept."""
+        return any(decision.stored for decision in self.decisions.values())
 
 
 class Keeper(Protocol):

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from anuma_dash.gateway.schemas import Problem
 
+from .encryption import Unreadable
 from .journal import JournalUnavailable
 from .stores import DATABASE_ERRORS
 
@@ -78,6 +79,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Unreadable, _unreadable)
     app.add_exception_handler(StatementError, _unstorable)
     app.add_exception_handler(OverflowError, _unstorable)
     app.add_exception_handler(Exception, _failed)
@@ -96,6 +98,11 @@ async def _invalid(_request: Request, error: Exception) -> Response:
         for item in error.errors()[:10]
     ]
     return response(Refused(422, "invalid_request", "; ".join(found)))
+
+
+async def _unreadable(_request: Request, _error: Exception) -> Response:
+    """A ciphertext that was moved or altered."""
+    return response(Refused(500, "content_unreadable", "The content does not decrypt."))
 
 
 async def _unstorable(_request: Request, error: Exception) -> Response:

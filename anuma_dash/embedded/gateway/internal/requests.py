@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Row
 from anuma_dash.gateway.schemas import Page, Request, RequestContent, RequestSummary
 
 from .. import problems
-from ..encryption import Unreadable
 from ..policy import read_policy
 from ..tables import requests
 from .callers import Caller, ContentReader, Reader
@@ -55,10 +54,7 @@ def get_content(caller: ContentReader, request_id: UUID) -> RequestContent:
         decision = content_decision(row, policy.state, gateway.now())
         if not decision.stored:
             return RequestContent(content=decision)
-        try:
-            content = gateway.vault.open(connection, caller.account, request_id)
-        except Unreadable:
-            raise problems.unreadable() from None
+        content = gateway.vault.open(connection, caller.account, request_id)
     if content is None:  # its data key is destroyed, the row goes with the next batch
         gone = decision.model_copy(update={"stored": False, "rule": "deleted", "level": "none"})
         return RequestContent(content=gone)

@@ -11,14 +11,15 @@ from anuma_dash.gateway.schemas import Message, ToolCall
 
 from ..settings import EndpointName
 from . import refusals
+from .naming import without_name
 from .refusals import Refusal
 
 if TYPE_CHECKING:
     from .exchange import Exchange
 
 
-_NOT_PASSED_ON: Final = ("conversation_id", "prompt_cache_retention")
-"""The second asks a provider to keep the prompt's beginning for a day; without it, its own minutes hold."""
+_NOT_PASSED_ON: Final = ("prompt_cache_retention",)
+"""It asks a provider to keep the prompt's beginning for a day; without it, its own minutes hold."""
 _BEYOND_ALL: Final = 2**53
 MAX_MESSAGES: Final = 10_000
 """In one request: each is looked at before anything else is done, while everybody else waits."""
@@ -207,5 +208,5 @@ def _as_number(value: object) -> int | None:
 
 def kept_nowhere(body: dict[str, Any]) -> dict[str, Any]:
     """A body without any wish that the provider keep something, and without the names that are this gateway's own."""
-    sent = {name: value for name, value in body.items() if name not in _NOT_PASSED_ON}
+    sent = {name: value for name, value in without_name(body).items() if name not in _NOT_PASSED_ON}
     return sent | {"store": False} if sent.get("store") else sent

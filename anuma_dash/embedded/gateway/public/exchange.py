@@ -46,6 +46,7 @@ class Exchange:
         *,
         store_headers: Sequence[str] = (),
         required: Sequence[str] = (),
+        conversation_headers: Sequence[str] = (),
         memory_headers: Sequence[str] = (),
         is_test: bool = False,
     ) -> None:
@@ -54,6 +55,8 @@ class Exchange:
         self.arrived_at = arrived_at
         self.endpoint = endpoint
         self.required = required
+        self.conversation_headers = conversation_headers
+        self.conversation: str | None = None
         self.is_test = is_test
         self.at_arrival: dict[ControlName, Decision] = admitted.decisions(store_headers)
         self.uses_memories = self._uses_memories(memory_headers)
@@ -77,8 +80,13 @@ class Exchange:
 
     @property
     def may_store(self) -> bool:
-        """Whether the policy at arrival allows the prompt and the response to be logged."""
-        return self.at_arrival["prompt_logging"].stored
+        """Whether the policy at arrival allows any content of the request to be kept."""
+        return self._keeps_words or self.at_arrival["traces"].stored
+
+    @property
+    def _keeps_words(self) -> bool:
+        named = self.conversation is not None and self.at_arrival["chat_history"].stored
+        return named or self.at_arrival["prompt_logging"].stored
 
     @property
     def price(self) -> Price:
@@ -174,7 +182,7 @@ class Exchange:
     def _record(self, outcome: Outcome, status: int, error_class: str | None) -> Record:
         failed_early = outcome == "failed" and self.status_sent is None
         usage = Usage() if failed_early else self.known_usage()
-        keep = self.may_store and outcome != "failed" and self.order is not None and self.route is not None
+        keep = self._keeps_words and outcome != "failed" and self.order is not None and self.route is not None
         route, admitted = self.route, self.admitted
         prompt = self.order.prompt if self.order else ()
         told = self._told if self.sent_to_provider else None
@@ -202,6 +210,7 @@ class Exchange:
             epoch_at_arrival=admitted.policy.epoch,
             content=Content(prompt, tuple(self.response)) if keep else None,
             has_reservation=self._reservation is not None,
+            conversation=self.conversation,
             steps=self.steps.all(),
             memories=told.ids if told else (),
             first_told=told.first if told else (),

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from ..core import Gateway
 from ..metering import Settled
 from ..stores import DATABASE_ERRORS
-from . import refusals
+from . import naming, refusals
 from .admission import admit, presented_key
 from .answers import send_all, send_refusal
 from .catalog import Catalog
@@ -63,6 +63,7 @@ class Metered:
             self.endpoint,
             store_headers=headers.getlist("x-anuma-store"),
             required=headers.getlist(HEADER),
+            conversation_headers=headers.getlist(naming.HEADER),
             memory_headers=headers.getlist("x-anuma-memories"),
         )
         with suppress(ClientGone):  # it left while it was told of a refusal
@@ -114,6 +115,7 @@ class Metered:
     async def _answer(self, exchange: Exchange, body: bytes, send: Send) -> None:
         order = self.endpoint.parse(body)
         exchange.order = order
+        exchange.conversation = naming.conversation_name(order.body, exchange.conversation_headers)
         exchange.route = self._catalog.route(order, exchange.admitted.environment)
         check_requirements(exchange.required, exchange.route)
         await exchange.remember()
@@ -126,7 +128,7 @@ class Metered:
 
     async def _complete(self, exchange: Exchange, order: Order, send: Send) -> None:
         answer, settled = await complete(exchange, order)
-        stored = "true" if settled.decision.stored else "false"
+        stored = "true" if settled.stored else "false"
         headers = [(b"content-type", b"application/json"), *_policy_headers(settled.epoch, stored)]
         await send_all(send, 200, headers, json.dumps(answer).encode())
 
