@@ -45,6 +45,7 @@ class Permission(StrEnum):
     DELETE_CONTENT = "delete stored data"
     DELETE_OWN_CONTENT = "delete the stored data of their own keys"
     OWN_MEMORIES = "keep memories of their own"
+    OWN_HISTORY = "keep a chat history of their own"
     READ_ACTIVITY = "read the account's activity"
     READ_OWN_ACTIVITY = "read their own activity"
     READ_ACCOUNT = "read the account's details"
@@ -60,7 +61,15 @@ class Permission(StrEnum):
 
 P = Permission
 _EVERYBODY = frozenset(
-    {P.READ_OVERVIEW, P.READ_CONTROLS, P.OWN_MEMORIES, P.READ_OWN_ACTIVITY, P.READ_ACCOUNT, P.READ_PEOPLE}
+    {
+        P.READ_OVERVIEW,
+        P.READ_CONTROLS,
+        P.OWN_MEMORIES,
+        P.OWN_HISTORY,
+        P.READ_OWN_ACTIVITY,
+        P.READ_ACCOUNT,
+        P.READ_PEOPLE,
+    }
 )
 _READERS = _EVERYBODY | {P.READ_REQUESTS, P.READ_KEYS}
 _DEVELOPERS = _READERS | {

@@ -79,6 +79,7 @@ EXAMPLES: dict[str, Callable[[Belongings], dict[str, Any]]] = {
     "data_controls.show": lambda _: {"slug": "prompt-logging"},
     "data_controls.show_test": lambda own: {"test_id": own.test_id},
     "data_controls.update": lambda _: {"slug": "prompt-logging"},
+    "deletions.create_undoing": lambda own: {"deletion_id": own.deletion_id},
     "deletions.show": lambda own: {"deletion_id": own.deletion_id},
     "keys.create_activation": lambda own: {"key_id": own.key_id},
     "keys.create_revocation": lambda own: {"key_id": own.key_id},

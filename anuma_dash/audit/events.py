@@ -227,6 +227,11 @@ class Event(Enum):
     DELETION_REQUESTED = Declared(
         "deletion.requested", "asked to delete {count:stored item}", ("deletion_id", "category", "count")
     )
+    DELETION_UNDONE = Declared(
+        "deletion.undone",
+        "undid the deletion of {count:stored item}, before it began",
+        ("deletion_id", "category", "count"),
+    )
     DELETION_VERIFIED = Declared(
         "deletion.verified", "deleted {count:stored item}, verified", ("deletion_id", "category", "count")
     )

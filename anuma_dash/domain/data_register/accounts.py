@@ -153,7 +153,7 @@ TAGS: Mapping[str, Mapping[str, Tag]] = {
     "deletions": {
         **DURABLE,
         "account_id": LINK,
-        **each(WORK, "category", "count", "state", "finished_at", "report"),
+        **each(WORK, "category", "count", "state", "execute_at", "finished_at", "report"),
         **held(
             "asked_for",
             scope="What was to be deleted",

@@ -35,6 +35,7 @@ LINES = (
     Line("Change data controls and retention", P.CHANGE_CONTROLS),
     Line("Delete stored data", P.DELETE_CONTENT, P.DELETE_OWN_CONTENT),
     Line("Keep memories of their own", P.OWN_MEMORIES),
+    Line("Keep a chat history of their own", P.OWN_HISTORY),
     Line("See the account's details", P.READ_ACCOUNT),
     Line("Change the account's name and contact", P.CHANGE_ACCOUNT),
     Line("See who belongs to the account", P.READ_PEOPLE),
