@@ -36,6 +36,7 @@ class Permission(StrEnum):
     MANAGE_OWN_KEYS = "manage their own API keys"
     MAKE_KEYS = "make API keys"
     ACTIVATE_KEYS = "activate deactivated API keys"
+    MANAGE_APPS = "manage apps"
     READ_CONTENT = "read stored content"
     READ_OWN_CONTENT = "read the stored content of their own keys"
     READ_CONTROLS = "read the data controls"
@@ -43,6 +44,8 @@ class Permission(StrEnum):
     SWITCH_ON = "switch data controls on"
     DELETE_CONTENT = "delete stored data"
     DELETE_OWN_CONTENT = "delete the stored data of their own keys"
+    OWN_MEMORIES = "keep memories of their own"
+    OWN_HISTORY = "keep a chat history of their own"
     READ_ACTIVITY = "read the account's activity"
     READ_OWN_ACTIVITY = "read their own activity"
     READ_ACCOUNT = "read the account's details"
@@ -57,9 +60,25 @@ class Permission(StrEnum):
 
 
 P = Permission
-_EVERYBODY = frozenset({P.READ_OVERVIEW, P.READ_CONTROLS, P.READ_OWN_ACTIVITY, P.READ_ACCOUNT, P.READ_PEOPLE})
+_EVERYBODY = frozenset(
+    {
+        P.READ_OVERVIEW,
+        P.READ_CONTROLS,
+        P.OWN_MEMORIES,
+        P.OWN_HISTORY,
+        P.READ_OWN_ACTIVITY,
+        P.READ_ACCOUNT,
+        P.READ_PEOPLE,
+    }
+)
 _READERS = _EVERYBODY | {P.READ_REQUESTS, P.READ_KEYS}
-_DEVELOPERS = _READERS | {P.MANAGE_OWN_KEYS, P.MAKE_KEYS, P.READ_OWN_CONTENT, P.DELETE_OWN_CONTENT}
+_DEVELOPERS = _READERS | {
+    P.MANAGE_OWN_KEYS,
+    P.MAKE_KEYS,
+    P.MANAGE_APPS,
+    P.READ_OWN_CONTENT,
+    P.DELETE_OWN_CONTENT,
+}
 _ADMINS = _DEVELOPERS | {
     P.MANAGE_KEYS,
     P.ACTIVATE_KEYS,
@@ -85,6 +104,7 @@ HALTED = frozenset(
     {
         P.MAKE_KEYS,
         P.ACTIVATE_KEYS,
+        P.MANAGE_APPS,
         P.SWITCH_ON,
         P.MANAGE_PEOPLE,
         P.MANAGE_OWNERS,

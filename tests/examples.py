@@ -24,13 +24,13 @@ from anuma_dash.features.activity.export import request_export
 from anuma_dash.features.data_controls.service import test_control as run_control_test
 from anuma_dash.features.people.departures import KeyWish, remove_member
 from anuma_dash.features.people.invitations import invite
-from anuma_dash.gateway.schemas import DeletionScope, NewKey
+from anuma_dash.gateway.schemas import DeletionScope, NewApp, NewKey
 from anuma_dash.identity import OPERATOR, Role, SignInIdentity, StaffMember, StaffRole, User, find_account
 from anuma_dash.mail import Mail
 from tests.staff_examples import StaffBelongings, make_staff_belongings
 from tests.world import World
 
-CANARIES = ("canary-key", "canary-prompt", "Northwind", "Olive", "Dev Kapoor", "northwind.example")
+CANARIES = ("canary-key", "canary-app", "canary-prompt", "Northwind", "Olive", "Dev Kapoor", "northwind.example")
 """Words that only members of Northwind Labs may ever read."""
 
 
@@ -39,7 +39,9 @@ class Belongings:
     """Identifiers of what Northwind Labs owns."""
 
     account_id: UUID
+    app_id: UUID
     key_id: UUID
+    memory_id: UUID
     request_id: UUID
     deletion_id: UUID
     test_id: UUID
@@ -67,18 +69,27 @@ class Belongings:
 EXAMPLES: dict[str, Callable[[Belongings], dict[str, Any]]] = {
     "activity.create_download": lambda own: {"export_id": own.export_id},
     "activity.show_export": lambda own: {"export_id": own.export_id},
+    "apps.create_retirement": lambda own: {"app_id": own.app_id},
+    "apps.edit": lambda own: {"app_id": own.app_id},
+    "apps.new_retirement": lambda own: {"app_id": own.app_id},
+    "apps.update": lambda own: {"app_id": own.app_id},
     "data_controls.edit": lambda _: {"slug": "prompt-logging"},
     "data_controls.keeping": lambda _: {"slug": "prompt-logging"},
     "data_controls.repetition": lambda _: {"slug": "prompt-logging"},
     "data_controls.show": lambda _: {"slug": "prompt-logging"},
     "data_controls.show_test": lambda own: {"test_id": own.test_id},
     "data_controls.update": lambda _: {"slug": "prompt-logging"},
+    "deletions.create_undoing": lambda own: {"deletion_id": own.deletion_id},
     "deletions.show": lambda own: {"deletion_id": own.deletion_id},
     "keys.create_activation": lambda own: {"key_id": own.key_id},
     "keys.create_revocation": lambda own: {"key_id": own.key_id},
     "keys.new_activation": lambda own: {"key_id": own.key_id},
     "keys.new_revocation": lambda own: {"key_id": own.key_id},
     "keys.show": lambda own: {"key_id": own.key_id},
+    "memories.create_deletion": lambda own: {"memory_id": own.memory_id},
+    "memories.edit": lambda own: {"memory_id": own.memory_id},
+    "memories.new_deletion": lambda own: {"memory_id": own.memory_id},
+    "memories.update": lambda own: {"memory_id": own.memory_id},
     "people.create_acceptance": lambda _: {"token": "A" * 43},
     "people.create_confirmation": lambda own: {"user_id": own.member_id},
     "people.create_dismissal": lambda own: {"notice_id": own.notice_id},
@@ -92,6 +103,13 @@ EXAMPLES: dict[str, Callable[[Belongings], dict[str, Any]]] = {
     "people.show_departure": lambda own: {"departure_id": own.departure_id},
     "people.show_invitation": lambda own: {"invitation_id": own.invitation_id},
     "people.update": lambda own: {"user_id": own.member_id},
+    "requests.create_evaluation": lambda own: {"request_id": own.request_id},
+    "requests.create_evaluation_deletion": lambda own: {
+        "request_id": own.request_id,
+        "evaluation_id": own.request_id,
+    },
+    "requests.evaluations": lambda own: {"request_id": own.request_id},
+    "requests.trace": lambda own: {"request_id": own.request_id},
     "requests.content": lambda own: {"request_id": own.request_id},
     "requests.show": lambda own: {"request_id": own.request_id},
     "sessions.create_ending": lambda own: {"session_id": own.session_id},
@@ -145,7 +163,8 @@ def make_belongings(world: World) -> Belongings:
     """Dev makes a key, has prompts logged, sends some, asks for a deletion, and tests the control."""
     dev = replace(world.dev.actor, role=Role.OWNER)
     context, account_id = world.services.context, world.northwind
-    new_key = NewKey(name="canary-key", created_by=world.dev.id)
+    app = world.gateway.create_app(dev, account_id, NewApp(name="canary-app"), str(new_id()))
+    new_key = NewKey(name="canary-key", created_by=world.dev.id, app_id=app.id)
     key = world.gateway.create_key(dev, account_id, new_key, str(new_id()))
     logging = CONTROLS["prompt_logging"]
     accepted = current_disclosure(logging.name).sha256
@@ -163,7 +182,9 @@ def make_belongings(world: World) -> Belongings:
     grant_id, question_id, session_id = _make_support_access(world)
     return Belongings(
         account_id=account_id,
+        app_id=app.id,
         key_id=key.id,
+        memory_id=new_id(),
         request_id=request.id,
         deletion_id=deletion.id,
         test_id=test.id,

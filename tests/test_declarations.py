@@ -21,6 +21,8 @@ CSRF_EXEMPT = {
 webhooks, one-click unsubscribe and the internal API."""
 FRESH = (
     ("keys.new", "keys.create"),
+    ("memories.new_deletion_of_all", "memories.create_deletion_of_all"),
+    ("memories.new_export", "memories.create_export"),
     ("staff.new_emergency", "staff.create_emergency"),
     ("staff.new_emergency_approval", "staff.create_emergency_approval"),
     ("staff.new_person_reinstatement", "staff.create_person_reinstatement"),

@@ -186,6 +186,12 @@ class Event(Enum):
         ("name", "key_id", "last_four", "former", "member", "member_id"),
     )
 
+    # Apps
+
+    APP_CREATED = Declared("app.created", "created the app {name}", ("name", "app_id"))
+    APP_RENAMED = Declared("app.renamed", "renamed an app from {old} to {new}", ("old", "new", "app_id"))
+    APP_RETIRED = Declared("app.retired", "retired the app {name}", ("name", "app_id"))
+
     # Data controls, stored content, deletions
 
     CONTROL_REQUESTED = Declared(
@@ -210,11 +216,24 @@ class Event(Enum):
         "control.tested", "tested {control}: {result}", ("control", "result", "request_id", "epoch")
     )
     CONTENT_READ = Declared("content.read", "opened the stored content of a request", ("gateway_request_id",))
+    TRACE_READ = Declared("content.trace_read", "opened the stored trace of a request", ("gateway_request_id",))
+    EVALUATIONS_READ = Declared(
+        "content.evaluations_read", "opened the evaluations of a request", ("gateway_request_id",)
+    )
+    EVALUATION_ADDED = Declared("evaluation.added", "evaluated a request", ("gateway_request_id", "evaluation_id"))
+    MEMORY_ADDED = Declared("memory.added", "added a memory of their own", ("memory_id",))
+    MEMORY_CHANGED = Declared("memory.changed", "changed a memory of their own", ("memory_id",))
+    MEMORIES_EXPORTED = Declared("memory.exported", "exported their memories")
     DELETION_REQUESTED = Declared(
-        "deletion.requested", "asked to delete {count:stored request}", ("deletion_id", "category", "count")
+        "deletion.requested", "asked to delete {count:stored item}", ("deletion_id", "category", "count")
+    )
+    DELETION_UNDONE = Declared(
+        "deletion.undone",
+        "undid the deletion of {count:stored item}, before it began",
+        ("deletion_id", "category", "count"),
     )
     DELETION_VERIFIED = Declared(
-        "deletion.verified", "deleted {count:stored request}, verified", ("deletion_id", "category", "count")
+        "deletion.verified", "deleted {count:stored item}, verified", ("deletion_id", "category", "count")
     )
     DELETION_FAILED = Declared("deletion.failed", "a deletion failed: {reason}", ("deletion_id", "category", "reason"))
 
@@ -319,7 +338,14 @@ class Event(Enum):
 
 
 OF_SUPPORT_SESSIONS = frozenset(
-    (Event.SUPPORT_SESSION_STARTED, Event.SUPPORT_PAGE_OPENED, Event.SUPPORT_SESSION_ENDED, Event.CONTENT_READ)
+    (
+        Event.SUPPORT_SESSION_STARTED,
+        Event.SUPPORT_PAGE_OPENED,
+        Event.SUPPORT_SESSION_ENDED,
+        Event.CONTENT_READ,
+        Event.TRACE_READ,
+        Event.EVALUATIONS_READ,
+    )
 )
 """What may be recorded by somebody in a support session: that they look. Whatever else is recorded is a change."""
 EVENTS: Mapping[str, Event] = {event.value.name: event for event in Event}

@@ -32,6 +32,13 @@ OBJECT_KINDS = {"member": PERSON, "user": PERSON, "staff": PERSON, "gateway_requ
 """What a field's object is called, where it is not called like its field."""
 
 
+def is_recorded(tx: Session, event: Event, account_id: UUID, kind: str, object_id: UUID) -> bool:
+    """Whether the account's chain has this event about this thing: a form that is sent twice is recorded once."""
+    about = AuditObject.kind == kind, AuditObject.object_id == str(object_id), AuditObject.chain == account_id
+    found = select(AuditObject.entry_id).join(AuditEntry, AuditEntry.id == AuditObject.entry_id)
+    return tx.scalar(found.where(*about, AuditEntry.event == event.value.name).limit(1)) is not None
+
+
 def record(
     tx: Session,
     actor: Actor,

@@ -241,7 +241,7 @@ def _end(context: Context, closing: AccountClosing, attempt: int, deletion: Dele
         if deletion.state not in FINAL_STATES:
             workflows.wait(row, now, DELETION_POLL)
             return
-        if deletion.state == "failed":
+        if deletion.state != "verified":
             # Asked for anew under another identifier, but not at once: what made it fail is still there.
             row.deletion_id, row.due_at = new_id(), now + DELETION_AGAIN
             workflows.finish(row)

@@ -6,23 +6,30 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, ForeignKey, String, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from anuma_dash import workflows
 from anuma_dash.audit import Event, record
 from anuma_dash.db import Base, Owned, new_id, owned
-from anuma_dash.errors import GatewayError, GatewayRefused, GatewayUnavailable, NotFound
+from anuma_dash.errors import Conflict, GatewayError, GatewayRefused, GatewayUnavailable, NotFound
 from anuma_dash.gateway import schemas
 from anuma_dash.identity import WORKER, Actor, Permission, lock_account
 from anuma_dash.workflows import Context, Durable, Kind
 
 PROGRESS_POLL = timedelta(seconds=1)
-FINAL_STATES = ("verified", "failed")
+UNDO_WAIT = timedelta(seconds=10)
+"""How long a deletion of conversations waits here, so that it can be undone."""
+FINAL_STATES = ("verified", "failed", "undone")
+PERSONAL_CATEGORIES = ("conversations", "memories")
+"""What belongs to one person: each deletes their own, and only they see that they did."""
 
 
 class Deletion(Owned, Durable, Base):
-    """One deletion. `report` is the gateway's last word on it; `count` is what the person was shown, if known."""
+    """One deletion. `report` is the gateway's last word on it; `count` is what the person was shown, if known.
+
+    With `execute_at` it waits here until then, in the state "waiting", and can be undone until the worker has begun.
+    """
 
     __tablename__ = "deletions"
 
@@ -33,6 +40,7 @@ class Deletion(Owned, Durable, Base):
     requested_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     requested_by_name: Mapped[str] = mapped_column(String(200))
     requested_at: Mapped[datetime]
+    execute_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
@@ -51,16 +59,27 @@ class Deletion(Owned, Durable, Base):
 
 
 def request_deletion(
-    context: Context, actor: Actor, account_id: UUID, scope: schemas.DeletionScope, *, count: int | None, token: UUID
+    context: Context,
+    actor: Actor,
+    account_id: UUID,
+    scope: schemas.DeletionScope,
+    *,
+    count: int | None,
+    token: UUID,
+    wait: timedelta | None = None,
 ) -> Deletion:
     """Ask for a deletion and try it at once; the worker goes on until the gateway has verified it.
+
+    With `wait` the gateway is not asked before that time has passed; until then `undo_deletion` takes it back.
 
     `count` is the number of items that the person was shown, None if it was not known; `token` comes from the form, so
     that sending the form twice deletes once. Returns the deletion as it stands after the first try. Raises
     `NotAllowed`, and `NotFound` if the token is another account's.
     """
-    actor.require(Permission.DELETE_CONTENT, Permission.DELETE_OWN_CONTENT)
-    if not actor.may(Permission.DELETE_CONTENT):
+    personal = scope.category in PERSONAL_CATEGORIES
+    if not personal:
+        actor.require(Permission.DELETE_CONTENT, Permission.DELETE_OWN_CONTENT)
+    if personal or not actor.may(Permission.DELETE_CONTENT):
         scope = scope.model_copy(update={"person": actor.user_id})
     now = context.clock()
     with context.db.transaction(durable=True) as tx:
@@ -81,6 +100,9 @@ def request_deletion(
             requested_at=now,
         )
         workflows.start_now(deletion, now)
+        if wait is not None:
+            deletion.state, deletion.execute_at = "waiting", now + wait
+            workflows.wait(deletion, now, wait)
         tx.add(deletion)
         record(
             tx,
@@ -92,9 +114,43 @@ def request_deletion(
             category=scope.category,
             count=count,
         )
-    advance_deletion(context, deletion.id, deletion.attempt)
+    if wait is None:
+        advance_deletion(context, deletion.id, deletion.attempt)
     with context.db.reading() as tx:
         return tx.get_one(Deletion, deletion.id)
+
+
+def undo_deletion(context: Context, actor: Actor, account_id: UUID, deletion_id: UUID) -> Deletion:
+    """Take back a deletion that waits; undoing it twice undoes it once.
+
+    Raises `NotFound`, and `Conflict` once the worker has begun.
+    """
+    now = context.clock()
+    with context.db.transaction(durable=True) as tx:
+        find_deletion(tx, actor, account_id, deletion_id)
+        deletion = tx.scalars(
+            select(Deletion)
+            .where(Deletion.id == deletion_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        ).one()
+        if deletion.state == "undone":
+            return deletion
+        if deletion.state != "waiting":
+            raise Conflict("This deletion has begun. It cannot be undone any more.")
+        deletion.state, deletion.finished_at = "undone", now
+        workflows.finish(deletion)
+        record(
+            tx,
+            actor,
+            Event.DELETION_UNDONE,
+            at=now,
+            account_id=account_id,
+            deletion_id=deletion.id,
+            category=deletion.category,
+            count=deletion.count,
+        )
+    return deletion
 
 
 def find_deletion(tx: Session, actor: Actor, account_id: UUID, deletion_id: UUID) -> Deletion:
@@ -106,7 +162,8 @@ def find_deletion(tx: Session, actor: Actor, account_id: UUID, deletion_id: UUID
 
 
 def _may_see(actor: Actor, deletion: Deletion) -> bool:
-    return actor.may(Permission.DELETE_CONTENT) or deletion.requested_by == actor.user_id
+    shared = deletion.category not in PERSONAL_CATEGORIES and actor.may(Permission.DELETE_CONTENT)
+    return shared or deletion.requested_by == actor.user_id
 
 
 def list_deletions(
@@ -114,8 +171,9 @@ def list_deletions(
 ) -> list[Deletion]:
     """The account's deletions that the actor may see, newest first, from behind `before`."""
     query = owned(Deletion, account_id).order_by(Deletion.id.desc()).limit(limit)
-    if not actor.may(Permission.DELETE_CONTENT):
-        query = query.where(Deletion.requested_by == actor.user_id)
+    own = Deletion.requested_by == actor.user_id
+    shared = Deletion.category.not_in(PERSONAL_CATEGORIES)
+    query = query.where(or_(own, shared) if actor.may(Permission.DELETE_CONTENT) else own)
     if before is not None:
         query = query.where(Deletion.id < before)
     return list(tx.scalars(query))
@@ -127,6 +185,8 @@ def advance_deletion(context: Context, deletion_id: UUID, attempt: int) -> None:
         deletion = tx.get(Deletion, deletion_id)
     if deletion is None or deletion.attempt != attempt or deletion.state in FINAL_STATES:
         return
+    if deletion.state == "waiting" and not _begin(context, deletion_id, attempt):
+        return
     try:
         answer = _ask(context, deletion)
         if answer.id != deletion_id:
@@ -137,6 +197,22 @@ def advance_deletion(context: Context, deletion_id: UUID, attempt: int) -> None:
         _note(context, deletion_id, attempt, None, str(error))
     else:
         _note(context, deletion_id, attempt, answer, None)
+
+
+def _begin(context: Context, deletion_id: UUID, attempt: int) -> bool:
+    """Whether the time to undo is over, and this attempt goes on: from here on nobody can undo it."""
+    now = context.clock()
+    with context.db.transaction(durable=True) as tx:
+        deletion = workflows.claim(tx, Deletion, deletion_id, attempt)
+        if deletion is None or deletion.execute_at is None:
+            return False
+        if deletion.state == "waiting" and now < deletion.execute_at:
+            # A clock that was set back must not let it wait for longer than somebody was told.
+            deletion.execute_at = min(deletion.execute_at, now + UNDO_WAIT)
+            workflows.wait(deletion, now, deletion.execute_at - now)
+            return False
+        deletion.state = "requested"
+    return True
 
 
 def _ask(context: Context, deletion: Deletion) -> schemas.Deletion:

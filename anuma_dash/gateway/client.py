@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from anuma_dash.errors import GatewayRefused, GatewayUnavailable
 from anuma_dash.gateway import schemas
 from anuma_dash.gateway.deadline import DeadlineTransport, deadline
+from anuma_dash.gateway.exports import checked_lines
 from anuma_dash.gateway.masking import masked
 from anuma_dash.settings import Settings
 
@@ -194,6 +196,55 @@ class Gateway:
         path = f"/accounts/{account_id}/requests/{request_id}/content"
         return self._call(schemas.RequestContent, caller, account_id, "GET", path)
 
+    def request_trace(self, caller: Caller, account_id: UUID, request_id: UUID) -> schemas.RequestTrace:
+        """The stored steps of one request, or the rule that kept them out."""
+        path = f"/accounts/{account_id}/requests/{request_id}/trace"
+        return self._call(schemas.RequestTrace, caller, account_id, "GET", path)
+
+    def evaluations(
+        self, caller: Caller, account_id: UUID, request_id: UUID, **query: object
+    ) -> schemas.Page[schemas.Evaluation]:
+        """A page of what people and programs said of one request, newest first."""
+        path = f"/accounts/{account_id}/requests/{request_id}/evaluations"
+        return self._call(schemas.Page[schemas.Evaluation], caller, account_id, "GET", path, query=query)
+
+    def create_evaluation(
+        self, caller: Caller, account_id: UUID, request_id: UUID, new: schemas.NewEvaluation, idempotency_key: str
+    ) -> schemas.Evaluation:
+        """Evaluate a request. Refused with the code `evaluations_off` while the control is off."""
+        path = f"/accounts/{account_id}/requests/{request_id}/evaluations"
+        return self._post(schemas.Evaluation, caller, account_id, path, new, idempotency_key)
+
+    def memories(self, caller: Caller, account_id: UUID, **query: object) -> schemas.Page[schemas.Memory]:
+        """A page of memories, newest first: `owner` is me (the caller) or account; `q` are words to look for."""
+        path = f"/accounts/{account_id}/memories"
+        return self._call(schemas.Page[schemas.Memory], caller, account_id, "GET", path, query=query)
+
+    def memory(self, caller: Caller, account_id: UUID, memory_id: UUID) -> schemas.Memory:
+        """One memory."""
+        return self._call(schemas.Memory, caller, account_id, "GET", f"/accounts/{account_id}/memories/{memory_id}")
+
+    def create_memory(
+        self, caller: Caller, account_id: UUID, new: schemas.NewMemory, idempotency_key: str
+    ) -> schemas.Memory:
+        """Keep a memory of the caller's. Refused with the code `memories_off` while they are off."""
+        return self._post(schemas.Memory, caller, account_id, f"/accounts/{account_id}/memories", new, idempotency_key)
+
+    def change_memory(
+        self, caller: Caller, account_id: UUID, memory_id: UUID, change: schemas.MemoryChange
+    ) -> schemas.Memory:
+        """Change a memory. Refused with the code `memories_off` while they are off."""
+        path = f"/accounts/{account_id}/memories/{memory_id}"
+        return self._call(schemas.Memory, caller, account_id, "PATCH", path, body=change.model_dump(mode="json"))
+
+    def preview_deletion(
+        self, caller: Caller, account_id: UUID, scope: schemas.DeletionScope
+    ) -> schemas.DeletionPreview:
+        """What a deletion of this scope would delete, counted right now."""
+        path = f"/accounts/{account_id}/deletion-previews"
+        body = {"scope": scope.model_dump(mode="json")}
+        return self._call(schemas.DeletionPreview, caller, account_id, "POST", path, body=body)
+
     def start_deletion(self, caller: Caller, account_id: UUID, new_deletion: schemas.NewDeletion) -> schemas.Deletion:
         """Ask for a deletion. Asking twice under the same identifier deletes once."""
         path = f"/accounts/{account_id}/deletions"
@@ -208,6 +259,66 @@ class Gateway:
         """How far a deletion is."""
         path = f"/accounts/{account_id}/deletions/{deletion_id}"
         return self._call(schemas.Deletion, caller, account_id, "GET", path)
+
+    def conversations(self, caller: Caller, account_id: UUID, **query: object) -> schemas.Page[schemas.Conversation]:
+        """A page of conversations, pinned ones first, then by their last message, newest first. `from` is `from_`."""
+        path = f"/accounts/{account_id}/conversations"
+        query = {name.rstrip("_"): value for name, value in query.items()}
+        return self._call(schemas.Page[schemas.Conversation], caller, account_id, "GET", path, query=query)
+
+    def search_conversations(
+        self, caller: Caller, account_id: UUID, **query: object
+    ) -> schemas.Page[schemas.SearchHit]:
+        """A page of the conversations in which the words of `q` were found."""
+        path = f"/accounts/{account_id}/conversations/search"
+        return self._call(schemas.Page[schemas.SearchHit], caller, account_id, "GET", path, query=query)
+
+    def conversation(
+        self, caller: Caller, account_id: UUID, conversation_id: UUID, **query: object
+    ) -> schemas.Conversation:
+        """One conversation, without its messages."""
+        path = f"/accounts/{account_id}/conversations/{conversation_id}"
+        return self._call(schemas.Conversation, caller, account_id, "GET", path, query=query)
+
+    def conversation_messages(
+        self, caller: Caller, account_id: UUID, conversation_id: UUID, **query: object
+    ) -> schemas.Page[schemas.ConversationMessage]:
+        """A page of the messages on one branch, from the beginning."""
+        path = f"/accounts/{account_id}/conversations/{conversation_id}/messages"
+        return self._call(schemas.Page[schemas.ConversationMessage], caller, account_id, "GET", path, query=query)
+
+    def change_conversation(
+        self, caller: Caller, account_id: UUID, conversation_id: UUID, change: schemas.ConversationChange
+    ) -> schemas.Conversation:
+        """Rename a conversation, pin or unpin it. May be sent any number of times."""
+        path = f"/accounts/{account_id}/conversations/{conversation_id}"
+        body = change.model_dump(mode="json", exclude_none=True)
+        return self._call(schemas.Conversation, caller, account_id, "PATCH", path, body=body)
+
+    def export_conversations(
+        self, caller: Caller, account_id: UUID, *, owner: schemas.ConversationOwner = "me", ids: Iterable[UUID] = ()
+    ) -> Iterator[schemas.ExportLine]:
+        """Conversations with the messages of all their branches, one line at a time; without `ids` all of them.
+
+        Each read has the budget of a call. Ends only after the gateway's closing line was there and told the same
+        counts and checksum as were read; otherwise raises `GatewayUnavailable`, in the middle if need be.
+        """
+        path = f"/accounts/{account_id}/conversations/export"
+        query = {"owner": owner, "id": [str(one) for one in ids]}
+        request = self._request(caller, account_id, "GET", path, self.budget_seconds, query=query)
+        with self._observed("GET", path):
+            try:
+                with deadline(self.budget_seconds):
+                    response = self._http.send(request, stream=True)
+                try:
+                    if response.status_code >= 400:
+                        with deadline(self.budget_seconds):
+                            raise _refusal(response.status_code, _read(response))
+                    yield from checked_lines(response.iter_bytes(), self.budget_seconds)
+                finally:
+                    response.close()
+            except (httpx.HTTPError, httpx.StreamError):
+                raise GatewayUnavailable("The gateway does not answer.") from None
 
     def test_control(
         self, caller: Caller, account_id: UUID, new_canary: schemas.NewCanary, idempotency_key: str
@@ -251,23 +362,43 @@ class Gateway:
         budget_seconds: float | None = None,
     ) -> Answer:
         budget = budget_seconds or self.budget_seconds
-        request = self._http.build_request(
+        request = self._request(caller, account_id, method, path, budget, query=query, body=body, headers=headers)
+        with self._observed(method, path):
+            found = self._ask(answer, request, budget)
+            return found if caller.delegate is None else masked(found, costs="billing" not in caller.support_scopes)
+
+    def _request(
+        self,
+        caller: Caller,
+        account_id: UUID | str,
+        method: str,
+        path: str,
+        budget_seconds: float,
+        *,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Request:
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return self._http.build_request(
             method,
             self._url + path,
-            params={name: str(value) for name, value in (query or {}).items() if value is not None},
+            params={name: value if isinstance(value, list) else str(value) for name, value in given.items()},
             json=body,
             headers={
                 "Authorization": f"Bearer {self._token(caller, str(account_id))}",
                 "X-Request-Id": caller.request_id or secrets.token_hex(8),
                 **(headers or {}),
             },
-            timeout=budget,
+            timeout=budget_seconds,
         )
+
+    @contextmanager
+    def _observed(self, method: str, path: str) -> Iterator[None]:
         started, outcome = time.monotonic(), "unavailable"
         try:
-            found = self._ask(answer, request, budget)
+            yield
             outcome = "ok"
-            return found if caller.delegate is None else masked(found, costs="billing" not in caller.support_scopes)
         except GatewayRefused:
             outcome = "refused"
             raise

@@ -85,6 +85,11 @@ KEPT = (
         frozenset({"dashboard.accounts.name", "dashboard.audit_details.body", "gateway.accounts.name"}),
     ),
     Kept(
+        r"site form /apps(/ID)? name",
+        "what a person calls an app",
+        frozenset({"dashboard.audit_details.body", "gateway.apps.name", "gateway.idempotency_keys.response"}),
+    ),
+    Kept(
         r"site form /keys name",
         "what a person calls a key",
         frozenset(

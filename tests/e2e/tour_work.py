@@ -23,6 +23,10 @@ ROUTES = """
     /sign-in-methods/passkeys/<uuid:passkey_id>/removal
     /keys /keys/new /keys/<uuid:key_id> /keys/<uuid:key_id>/revocation
     /requests /requests/<uuid:request_id> /requests/<uuid:request_id>/content
+    /requests/<uuid:request_id>/trace /requests/<uuid:request_id>/evaluations
+    /apps /apps/new /apps/<uuid:app_id>/edit /apps/<uuid:app_id>/retirement
+    /memories /memories/new /memories/<uuid:memory_id>/edit /memories/<uuid:memory_id>/deletion /memories/deletion
+    /memories/export
     /data-controls /data-controls/<slug> /data-controls/<slug>/edit /data-controls/tests/<uuid:test_id>
     /deletions /deletions/new /deletions/<uuid:deletion_id>
     /activity /activity/verification /activity/exports /activity/exports/new /activity/exports/<uuid:export_id>
@@ -92,7 +96,14 @@ def _after_a_day(page: Page, at: str) -> dict[str, str]:
     pages["key-revocation"] = pages["key"] + "/revocation"
     page.goto(f"{at}/requests")
     pages["request"] = path_of(page, "#request-list tbody tr:first-child th a")
-    pages["request-content"] = pages["request"] + "/content"
+    for part in ("content", "trace", "evaluations"):
+        pages[f"request-{part}"] = f"{pages['request']}/{part}"
+    page.goto(f"{at}/apps/new")
+    page.get_by_label("Name").fill("Production")
+    page.get_by_role("button", name="Make the app").click()
+    page.get_by_text("The app Production was made.").wait_for()
+    pages["app-retirement"] = path_of(page, "#app-list tbody tr:first-child a.danger")
+    pages["app-edit"] = pages["app-retirement"].replace("/retirement", "/edit")
     page.goto(f"{at}/data-controls")
     page.get_by_role("button", name="Test it now").click()
     page.get_by_role("heading", level=1, name="Test of prompt logging").wait_for()
@@ -107,6 +118,11 @@ def _after_a_day(page: Page, at: str) -> dict[str, str]:
     page.goto(f"{at}/data-controls")
     pages["deletion-new"] = path_of(page, "#stored header a")
     return pages | {
+        "apps": "/apps",
+        "app-new": "/apps/new",
+        "memories-off": "/memories",
+        "memories-deletion": "/memories/deletion",
+        "memories-export": "/memories/export",
         "data-controls": "/data-controls",
         "data-control": "/data-controls/prompt-logging",
         "disclosure": "/data-controls/prompt-logging/edit",

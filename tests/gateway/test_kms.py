@@ -134,7 +134,7 @@ def test_keys_in_the_environment(tmp_path):
         (f"new:{text(b'short')}", "must be 32 bytes"),
         (f"new:{text(b'a' * 32)}", "is not random"),
         ("new:not base64", "must be 32 bytes"),
-        (text(secrets.token_bytes(32)), "KEKS (no identifier)"),
+        pytest.param(text(secrets.token_bytes(32)), "KEKS (no identifier)", id="without an identifier"),
     ],
 )
 def test_weak_keys_in_the_environment_are_refused_and_not_shown(tmp_path, value, words):

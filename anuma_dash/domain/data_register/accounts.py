@@ -105,7 +105,9 @@ TAGS: Mapping[str, Mapping[str, Tag]] = {
     "key_intents": {
         **DURABLE,
         "account_id": LINK,
-        **each(NotPersonal("describes the key"), "environment", "expires_at", "key_id", "last_four"),
+        **each(
+            NotPersonal("describes the key"), "environment", "expires_at", "key_id", "last_four", "app_id", "stricter"
+        ),
         **each(WORK, "outcome", "reason", "settled_at"),
         **held("asked_for", name="Name of the key", created_by="Who asked", requested_at="When"),
     },
@@ -151,7 +153,7 @@ TAGS: Mapping[str, Mapping[str, Tag]] = {
     "deletions": {
         **DURABLE,
         "account_id": LINK,
-        **each(WORK, "category", "count", "state", "finished_at", "report"),
+        **each(WORK, "category", "count", "state", "execute_at", "finished_at", "report"),
         **held(
             "asked_for",
             scope="What was to be deleted",

@@ -74,4 +74,19 @@ CATEGORIES = (
         more_fields=("Prompt", "response"),
         inventory="request_content",
     ),
+    Category(
+        name="memories",
+        title="Memories",
+        holder="gateway",
+        source="You, on the page of memories, and your programs, while memories are on for you",
+        purpose="To let your apps use them in requests of yours, and to provide, secure, operate, analyze and improve "
+        "the service",
+        basis=CONSENT,
+        kept=lambda _: "The days that stand in the data controls; none are kept while memories are off",
+        recipients="Nobody else of the account. Model providers get a memory with the requests that use it, those "
+        "that you let",
+        page=("Memories", "memories.index"),
+        more_fields=("Text", "which apps and providers may have it", "where it came from", "last use"),
+        inventory="memories",
+    ),
 )

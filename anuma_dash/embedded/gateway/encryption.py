@@ -79,7 +79,7 @@ class KeyManagement(Protocol):
     """Who holds the key-encryption keys: this process (`KeyRing`), or a service that is asked over a network.
 
     It is called by several threads at once, and for every request whose content is stored: it must answer in
-    milliseconds. What it raises other than `Unreadable` counts as that service being down: nothing is stored then.
+    milliseconds. What it raises other than `Unreadable` is a failure, as that of a database is.
     """
 
     @property

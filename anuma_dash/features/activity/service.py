@@ -51,9 +51,11 @@ TONES = {
 }
 KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "key": ("Keys", ("key.",)),
+    "app": ("Apps", ("app.",)),
     "control": ("Data controls", ("control.",)),
     "deletion": ("Deletions", ("deletion.",)),
-    "content": ("Stored content read", ("content.",)),
+    "content": ("Stored content read", ("content.", "evaluation.")),
+    "memory": ("Memories", ("memory.",)),
     "session": ("Signing in and out", ("session.", "user.", "sign_up.", "passkey.", "identity.")),
     "support": ("Support access", ("support.",)),
     "profile": ("Profiles", ("profile.",)),

@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
-from anuma_dash.domain.deletions import new_token, request_deletion
+from anuma_dash.domain.deletions import new_token, request_deletion, undo_deletion
 from anuma_dash.errors import Invalid
 from anuma_dash.features.deletions import blueprint, service
 from anuma_dash.features.deletions.forms import DeletionForm
@@ -17,11 +17,14 @@ from anuma_dash.web import sessions
 from anuma_dash.web.access import access, leave_for
 from anuma_dash.web.limits import limiter
 from anuma_dash.web.listing import PAGE_ROWS, listing, uuid_argument
+from anuma_dash.web.menu import may_open
 from anuma_dash.web.render import page
 from anuma_dash.web.shown import shown_count, signed_count
 from anuma_dash.web.state import account, actor, now, services, signed_in
 
 DELETERS = (Permission.DELETE_CONTENT, Permission.DELETE_OWN_CONTENT)
+WATCHERS = (*DELETERS, Permission.OWN_HISTORY)
+"""Whoever may delete anything may look at their own deletions: what is everybody's own, too."""
 
 
 @blueprint.get("/deletions")
@@ -80,14 +83,26 @@ def create() -> ResponseReturnValue:
 
 
 @blueprint.get("/deletions/<uuid:deletion_id>")
-@access(*DELETERS)
+@access(*WATCHERS)
 def show(deletion_id: UUID) -> ResponseReturnValue:
     """One deletion: how far it is, what was done where, and how that was checked."""
     return page(
         "deletions/show.html",
         fragment="progress",
-        breadcrumbs=[("Deletions", url_for("deletions.index")), ("Deletion", None)],
+        breadcrumbs=[("Deletions", _list_url()), ("Deletion", None)],
         standing=service.read_deletion(services().context, actor(), account().id, deletion_id),
         now=now(),
         new_url=url_for("deletions.new", category="request_content"),
     )
+
+
+@blueprint.post("/deletions/<uuid:deletion_id>/undoing")
+@access(*WATCHERS)
+def create_undoing(deletion_id: UUID) -> ResponseReturnValue:
+    """Take back a deletion that has not begun."""
+    undo_deletion(services().context, actor(), account().id, deletion_id)
+    return leave_for(url_for("deletions.show", deletion_id=deletion_id))
+
+
+def _list_url() -> str | None:
+    return url_for("deletions.index") if may_open("deletions.index") else None

@@ -68,12 +68,16 @@ class Moment:
 
 @dataclass(frozen=True)
 class Standing:
-    """A deletion as it may be shown: nothing is said to be gone before the gateway has verified it."""
+    """A deletion as it may be shown: nothing is said to be gone before the gateway has verified it.
+
+    `overdue`: it has waited, and the worker has not begun.
+    """
 
     deletion: Deletion
     report: schemas.Deletion | None
     moments: Sequence[Moment]
     next_try_seconds: int | None
+    overdue: bool = False
 
     @property
     def finished(self) -> bool:
@@ -101,9 +105,12 @@ def describe(deletion: Deletion, now: datetime) -> Standing:
     elif deletion.state == "failed":
         failure = report.failure if report and report.failure else "The gateway did not say why."
         moments.append(Moment("Failed", deletion.finished_at, "stop", failure))
+    elif deletion.state == "undone":
+        moments.append(Moment("Undone before it began", deletion.finished_at, "ok", "Nothing was deleted."))
     elif deletion.last_failure:
         moments.append(Moment("The last try did not succeed", deletion.last_try_at, "wait", deletion.last_failure))
-    return Standing(deletion, report, moments[::-1], wait)
+    overdue = deletion.state == "waiting" and deletion.execute_at is not None and deletion.execute_at <= now
+    return Standing(deletion, report, moments[::-1], wait, overdue)
 
 
 def read_deletions(

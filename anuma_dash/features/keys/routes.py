@@ -9,6 +9,7 @@ from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from anuma_dash.db import new_id
+from anuma_dash.domain.controls.names import control_label
 from anuma_dash.domain.key_revocations import unconfirmed_revocations
 from anuma_dash.errors import GatewayError
 from anuma_dash.features.keys import activations, blueprint, presentation, revocations, service
@@ -60,6 +61,7 @@ def new() -> ResponseReturnValue:
 def _form_page(form: NewKeyForm, *, status: int = 200, problem: str = "") -> Response:
     form_stays = status == 422 and not form.token.errors
     form.token.data = form.token.data if form_stays else str(new_id())
+    form.offer(service.usable_apps(services().context, actor(), account().id))
     return page(
         "keys/new.html",
         fragment="form",
@@ -83,7 +85,8 @@ def create() -> ResponseReturnValue:
     form = NewKeyForm(request.form)
     if not form.validate():
         return _form_page(form, status=422)
-    wish = service.KeyWish(form.name.data or "", form.environment.data, form.expires_in_days)
+    stricter = tuple(form.stricter.data or ())
+    wish = service.KeyWish(form.name.data or "", form.environment.data, form.expires_in_days, form.wanted_app, stricter)
     try:
         creation = service.create_key(services().context, actor(), account().id, UUID(form.token.data), wish)
     except GatewayError as error:
@@ -99,6 +102,7 @@ def create() -> ResponseReturnValue:
         intent=intent,
         in_flight=in_flight,
         secret=creation.secret,
+        stricter=[control_label(name) for name in intent.stricter],
         snippets=call_snippets(services().settings.gateway_public_url, creation.secret),
         breadcrumbs=_crumbs("New key"),
     )

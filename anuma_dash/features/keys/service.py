@@ -19,16 +19,20 @@ from anuma_dash.gateway import schemas
 from anuma_dash.identity import Actor, Permission, lock_account, membership_of
 from anuma_dash.workflows import Context
 
+APPS_TO_CHOOSE_FROM = 200
 ANSWER_INCOMPLETE = "The gateway answered without the secret."
 
 
 @dataclass(frozen=True)
 class KeyWish:
-    """What a person asks for."""
+    """What a person asks for. Without `app_id` the key is for the default app; `stricter` are the controls under which
+    it stores nothing, whatever the account says."""
 
     name: str
     environment: schemas.KeyEnvironment
     expires_in_days: int | None
+    app_id: UUID | None = None
+    stricter: tuple[schemas.ControlName, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ def create_key(context: Context, actor: Actor, account_id: UUID, token: UUID, wi
             account_id=account_id,
             name=wish.name,
             environment=wish.environment,
+            app_id=wish.app_id,
+            stricter=list(wish.stricter),
             expires_at=now + timedelta(days=wish.expires_in_days) if wish.expires_in_days else None,
             created_by=actor.user_id,
             requested_at=now,
@@ -89,10 +95,21 @@ def requested_key(intent: KeyIntent) -> schemas.NewKey:
         {
             "name": intent.name,
             "environment": intent.environment,
+            "app_id": intent.app_id,
+            "controls": {name: {} for name in intent.stricter},
             "created_by": intent.created_by,
             "expires_at": intent.expires_at,
         }
     )
+
+
+def usable_apps(context: Context, actor: Actor, account_id: UUID) -> list[schemas.App]:
+    """The apps that a key can be made in, the default one first; empty if the gateway does not say."""
+    try:
+        found = context.gateway.apps(actor, account_id, limit=APPS_TO_CHOOSE_FROM).data
+    except GatewayError:
+        return []
+    return sorted((app for app in found if app.is_active), key=lambda app: (not app.is_default, app.name.casefold()))
 
 
 def _ask(context: Context, actor: Actor, intent: KeyIntent) -> Creation:

@@ -17,7 +17,7 @@ from anuma_dash.workflows import Context, Kind
 
 BODY_REFUSED = 422
 """The gateway cannot accept this body, so it has never made a key from it."""
-ACCOUNT_CLOSED = "account_closed"
+FOR_GOOD = ("account_closed", "app_retired")
 """The gateway looks for an earlier answer first: it has made no key from this, and never will."""
 
 
@@ -33,7 +33,7 @@ def settle_intent(context: Context, intent_id: UUID, attempt: int) -> None:
         made = context.gateway.create_key(WORKER, intent.account_id, requested_key(intent), str(intent.id))
         revoked = context.gateway.revoke_key(WORKER, intent.account_id, made.id)
     except GatewayRefused as error:
-        final = error.status == BODY_REFUSED or error.code == ACCOUNT_CLOSED
+        final = error.status == BODY_REFUSED or error.code in FOR_GOOD
         _note_failure(context, intent, attempt, f"The gateway refused: {error}", final=final)
     except GatewayError as error:
         _note_failure(context, intent, attempt, str(error))

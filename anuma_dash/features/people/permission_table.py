@@ -29,10 +29,13 @@ LINES = (
     Line("Read the request log", P.READ_REQUESTS),
     Line("See API keys", P.READ_KEYS),
     Line("Manage API keys", P.MANAGE_KEYS, P.MANAGE_OWN_KEYS),
+    Line("Make, rename and retire apps", P.MANAGE_APPS),
     Line("Read stored prompts and responses", P.READ_CONTENT, P.READ_OWN_CONTENT),
     Line("See the data controls", P.READ_CONTROLS),
     Line("Change data controls and retention", P.CHANGE_CONTROLS),
     Line("Delete stored data", P.DELETE_CONTENT, P.DELETE_OWN_CONTENT),
+    Line("Keep memories of their own", P.OWN_MEMORIES),
+    Line("Keep a chat history of their own", P.OWN_HISTORY),
     Line("See the account's details", P.READ_ACCOUNT),
     Line("Change the account's name and contact", P.CHANGE_ACCOUNT),
     Line("See who belongs to the account", P.READ_PEOPLE),
@@ -89,8 +92,8 @@ def role_words(account: Account, role: Role) -> str:
 
 SUMMARIES = {
     Role.OWNER: "Everything, closing the account and making owners included.",
-    Role.ADMIN: "Keys, data controls, deletions, people but not owners, support access, the whole activity.",
-    Role.DEVELOPER: "Makes keys, and reads and deletes what their own keys stored.",
+    Role.ADMIN: "Apps, keys, data controls, deletions, people but not owners, support access, the whole activity.",
+    Role.DEVELOPER: "Makes apps and keys, and reads and deletes what their own keys stored.",
     Role.BILLING: "Sees the overview, and neither keys nor requests.",
     Role.VIEWER: "Sees the overview, keys and the request log; changes nothing.",
 }

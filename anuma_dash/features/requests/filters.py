@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-NAMES = ("key", "model", "status", "content", "from", "to", "tests")
+NAMES = ("key", "app", "model", "status", "content", "from", "to", "tests")
 STATUS_CLASSES = (("", "Any"), ("2xx", "2xx succeeded"), ("4xx", "4xx refused"), ("5xx", "5xx failed"))
 CONTENT_STATES = (("", "Any"), ("stored", "Stored"), ("not_stored", "Not stored"))
 
@@ -19,6 +19,7 @@ class Filters:
 
     zone: ZoneInfo
     key: UUID | None = None
+    app: UUID | None = None
     model: str = ""
     status: str = ""
     content: str = ""
@@ -32,6 +33,7 @@ class Filters:
         """The filters as the gateway wants them."""
         return {
             "key": self.key,
+            "app": self.app,
             "model": self.model or None,
             "status_class": self.status or None,
             "content": self.content or None,
@@ -62,8 +64,8 @@ def parse_filters(values: Mapping[str, str], zone: ZoneInfo) -> Filters:
 
 
 def _read(name: str, text: str) -> tuple[str, object]:
-    if name == "key":
-        return "key", UUID(text)
+    if name in ("key", "app"):
+        return name, UUID(text)
     if name in ("from", "to"):
         day = date.fromisoformat(text)
         if day.isoformat() != text or not 2000 <= day.year <= 2200:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from anuma_dash.audit import Event, record
-from anuma_dash.errors import GatewayError, GatewayRefused, NotAllowed, NotFound
+from anuma_dash.errors import GatewayError, GatewayRefused, NotFound
 from anuma_dash.features.requests.filters import Filters
 from anuma_dash.gateway import schemas
-from anuma_dash.gateway.deadline import deadline
 from anuma_dash.gateway.together import together
 from anuma_dash.identity import Actor, Permission
 from anuma_dash.workflows import Context
@@ -60,34 +58,3 @@ def may_read_content(actor: Actor, request: schemas.RequestSummary) -> bool:
         return True
     own = request.created_by is not None and request.created_by == actor.user_id
     return own and actor.may(Permission.READ_OWN_CONTENT)
-
-
-def read_content(
-    context: Context, actor: Actor, account_id: UUID, request_id: UUID
-) -> tuple[schemas.Request, schemas.RequestContent]:
-    """The stored prompt and response of a request; that they were looked at is recorded before they are returned.
-
-    Whose request it is is asked before the content is, not together with it: content which may not be read must not
-    travel. The two calls share one budget. Raises `NotFound`, `NotAllowed`, `GatewayError`.
-    """
-    with deadline(context.gateway.budget_seconds):
-        found = find_request(context, actor, account_id, request_id)
-        if not may_read_content(actor, found):
-            raise NotAllowed("Only the account's owners, and the person whose key sent it, may read this.")
-        try:
-            content = context.gateway.request_content(actor, account_id, request_id)
-        except GatewayRefused as error:
-            if error.status == 404:
-                raise NotFound(MISSING) from None
-            raise
-    if content.content.stored:
-        with context.db.recording() as tx:
-            record(
-                tx,
-                actor,
-                Event.CONTENT_READ,
-                at=context.clock(),
-                account_id=account_id,
-                gateway_request_id=request_id,
-            )
-    return found, content

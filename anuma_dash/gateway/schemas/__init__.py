@@ -27,6 +27,8 @@ from anuma_dash.gateway.schemas.conversations import (
     ConversationChange,
     ConversationMessage,
     ConversationOwner,
+    ExportLine,
+    ExportManifest,
     SearchHit,
     SnippetPart,
 )
@@ -90,6 +92,8 @@ __all__ = [
     "EffectivePolicy",
     "Evaluation",
     "Evidence",
+    "ExportLine",
+    "ExportManifest",
     "Inventory",
     "InventoryRow",
     "Kept",

@@ -68,3 +68,22 @@ class SearchHit(Received):
     conversation: Conversation
     message_id: UUID | None
     snippet: list[SnippetPart]
+
+
+class ExportManifest(Received):
+    """What an export held: the last line. `sha256` is of every byte before this line, in hexadecimal."""
+
+    conversations: Count
+    messages: Count
+    sha256: str
+
+
+class ExportLine(Received):
+    """One line of an export (NDJSON), with one of the three: a conversation, then its messages, at last the manifest.
+
+    An export without a manifest was cut short.
+    """
+
+    conversation: Conversation | None = None
+    message: ConversationMessage | None = None
+    manifest: ExportManifest | None = None

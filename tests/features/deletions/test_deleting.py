@@ -89,8 +89,8 @@ def test_the_whole_journey(world, browse):
     assert page.table("What is stored right now")[0]["Items"] == "0"
     assert page.table("What is stored right now")[1]["Items"] == "3", "metadata stays"
     activity = page.visit("/activity").text
-    assert "Olive Lindqvist asked to delete 2 stored requests" in activity
-    assert "deleted 2 stored requests, verified" in activity
+    assert "Olive Lindqvist asked to delete 2 stored items" in activity
+    assert "deleted 2 stored items, verified" in activity
 
 
 def test_the_preview_says_what_happens_and_what_does_not(world, browse, three_stored):
@@ -145,7 +145,7 @@ def test_the_number_may_be_unknown_and_the_right_stays(world, browse, three_stor
     world.mend_gateway()
     assert finish(world).count is None
     assert "Deleted, verified" in page.reload().text
-    assert "asked to delete an unknown number of stored requests" in page.visit("/activity").text
+    assert "asked to delete an unknown number of stored items" in page.visit("/activity").text
 
 
 def test_sending_the_form_twice_deletes_once(world, three_stored):

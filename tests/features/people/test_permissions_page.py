@@ -16,6 +16,7 @@ PROMISED = """
 Read the overview and usage                | Yes | Yes           | Yes      | Yes      | Yes
 Read the request log                       | Yes | Yes           | Yes      | No       | Yes
 Manage API keys                            | Yes | Yes           | Own only | No       | No
+Make, rename and retire apps               | Yes | Yes           | Yes      | No       | No
 Read stored prompts and responses          | Yes | Own only      | Own only | No       | No
 Change data controls and retention         | Yes | Yes           | No       | No       | No
 Delete stored data                         | Yes | Yes           | Own only | No       | No
@@ -38,20 +39,29 @@ def shown(world, person):
 
 
 P = Permission
-EVERY_ROLE = {P.READ_OVERVIEW, P.READ_CONTROLS, P.READ_OWN_ACTIVITY, P.READ_ACCOUNT, P.READ_PEOPLE}
-KEYS = {P.READ_KEYS, P.MANAGE_KEYS, P.MANAGE_OWN_KEYS, P.MAKE_KEYS, P.ACTIVATE_KEYS}
+EVERY_ROLE = {
+    P.READ_OVERVIEW,
+    P.READ_CONTROLS,
+    P.OWN_MEMORIES,
+    P.OWN_HISTORY,
+    P.READ_OWN_ACTIVITY,
+    P.READ_ACCOUNT,
+    P.READ_PEOPLE,
+}
+KEYS = {P.READ_KEYS, P.MANAGE_KEYS, P.MANAGE_OWN_KEYS, P.MAKE_KEYS, P.ACTIVATE_KEYS, P.MANAGE_APPS}
 CLAIMED = {
     "Everything, closing the account and making owners included.": set(P),
-    "Keys, data controls, deletions, people but not owners, support access, the whole activity.": {
+    "Apps, keys, data controls, deletions, people but not owners, support access, the whole activity.": {
         *EVERY_ROLE,
         *KEYS,
         *(P.READ_REQUESTS, P.READ_OWN_CONTENT, P.CHANGE_ACCOUNT),
         *(P.CHANGE_CONTROLS, P.SWITCH_ON, P.DELETE_CONTENT, P.DELETE_OWN_CONTENT),
         *(P.MANAGE_PEOPLE, P.STOP_RECOVERY, P.MANAGE_SUPPORT_ACCESS, P.READ_ACTIVITY),
     },
-    "Makes keys, and reads and deletes what their own keys stored.": {
+    "Makes apps and keys, and reads and deletes what their own keys stored.": {
         *EVERY_ROLE,
-        *(P.READ_REQUESTS, P.READ_KEYS, P.MAKE_KEYS, P.MANAGE_OWN_KEYS, P.READ_OWN_CONTENT, P.DELETE_OWN_CONTENT),
+        *(P.READ_REQUESTS, P.READ_KEYS, P.MAKE_KEYS, P.MANAGE_OWN_KEYS, P.MANAGE_APPS),
+        *(P.READ_OWN_CONTENT, P.DELETE_OWN_CONTENT),
     },
     "Sees the overview, and neither keys nor requests.": EVERY_ROLE,
     "Sees the overview, keys and the request log; changes nothing.": {*EVERY_ROLE, P.READ_KEYS, P.READ_REQUESTS},

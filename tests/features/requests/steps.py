@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from anuma_dash.audit import AuditEntry
 from anuma_dash.domain.controls import CONTROLS, request_control
+from anuma_dash.domain.controls.names import CONTROL_NAMES
 from anuma_dash.domain.disclosures import current_disclosure
 from anuma_dash.gateway import schemas
 from tests.factories import Person
@@ -45,3 +46,12 @@ def ask(world: World, key: schemas.CreatedKey, text: str = "hello", **fields: An
 def readings(world: World) -> int:
     """How many times reading content was recorded."""
     return sum(entry.event == "content.read" for entry in world.rows(AuditEntry))
+
+
+def obey(world: World, *on: str, people: dict[Any, Any] | None = None, **fields: Any) -> None:
+    """Have Northwind's gateway obey that these controls are on and the others off, whatever the dashboard asked."""
+    client = world.server.client
+    epoch = client.data_state(world.olive.actor, world.northwind).controls.epoch + 1
+    controls = {name: schemas.ControlSetting(enabled=name in on) for name in CONTROL_NAMES}
+    wish = schemas.RequestedControls(epoch=epoch, controls=controls, people=people or {}, **fields)
+    client.put_controls(world.olive.actor, world.northwind, wish)

@@ -11,6 +11,7 @@ from anuma_dash.audit import AuditEntry
 from anuma_dash.features.requests.words import NOT_STORED, why
 from anuma_dash.gateway.schemas import Decision
 from tests.features.requests.steps import ask, make_key, readings, switch_logging
+from tests.features.support_access.steps import inside, let_in
 
 SECRET_TEXT = 'canary <img src=x hx-get="/x"> {{ 7*7 }} of the prompt'
 
@@ -137,7 +138,7 @@ def test_if_reading_cannot_be_recorded_nothing_is_shown(world, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError
 
-    monkeypatch.setattr("anuma_dash.features.requests.service.record", fail)
+    monkeypatch.setattr("anuma_dash.features.requests.stored.record", fail)
     answer = world.browser(world.olive).request("GET", f"/requests/{request_id}/content")
     assert answer.status_code == 500
     assert "canary" not in answer.text
@@ -166,3 +167,35 @@ def test_a_refused_call_went_to_nobody(world):
     assert "nothing: no provider received it" in page.text
     assert "assume that it retains" not in page.text
     assert "Prompt logging was off when this request arrived." in page.text
+
+
+def test_who_opened_it_stands_on_the_page(world, browse):
+    key = make_key(world, world.dev)
+    switch_logging(world, enabled=True)
+    request_id = ask(world, key, SECRET_TEXT)
+    dev = browse(world.dev).visit(f"/requests/{request_id}")
+    assert "Who opened it" not in dev.text
+    browse(world.olive).visit(f"/requests/{request_id}/content")
+    world.clock.advance(minutes=3)
+    assert "Opened by Olive" in dev.reload().one("#opened").text
+    assert "3 min ago" in dev.one("#opened").text
+    assert "prompt and response" in dev.one("#opened").text
+    assert "Who opened it" not in browse(world.vera).visit(f"/requests/{request_id}").text
+
+
+def test_staff_who_opened_it_are_marked_as_staff(world):
+    key = make_key(world, world.dev)
+    switch_logging(world, enabled=True)
+    request_id = ask(world, key, SECRET_TEXT)
+    inside(world, let_in(world, "content")).visit(f"/requests/{request_id}/content")
+    opened = world.browser(world.olive).visit(f"/requests/{request_id}").one("#opened").text
+    assert opened.startswith("Who opened it Opened by Sam")
+    assert "staff" in opened
+
+
+def test_each_control_says_why_nothing_was_stored(world, browse):
+    request_id = ask(world, make_key(world, world.dev))
+    text = browse(world.vera).visit(f"/requests/{request_id}").one("#stored").text
+    assert "Prompt logging Not stored, because prompt logging was off when this request arrived." in text
+    assert "Traces Not stored, because traces were off when this request arrived." in text
+    assert "Chat history Not stored, because" in text

@@ -19,13 +19,15 @@ from anuma_dash.gateway.schemas import Time
 
 from ..identifiers import first_uuid7
 from ..policy import State, retention_cutoff
-from ..tables import requests
+from ..tables import api_keys, requests
 
 Equal = tuple[Column[Any], Any]
 _MILLISECOND = timedelta(milliseconds=1)
 """As fine as the time in an identifier is ordered for certain."""
 _ENOUGH = 1000
 """Filters that fit more rows than this are equally wide: a page is full long before."""
+MOST_RANGES = 50
+"""An app with more keys is looked for in the log from its end."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Filters:
     """Which requests to list. `from` and `to` are moments of arrival, the first included, the second not."""
 
     key: Annotated[UUID | None, Query()] = None
+    app: Annotated[UUID | None, Query(description="Only requests of this app's keys")] = None
     model: Annotated[str | None, Query(max_length=200)] = None
     status_class: Annotated[Literal["2xx", "4xx", "5xx"] | None, Query()] = None
     content: Annotated[Literal["stored", "not_stored"] | None, Query()] = None
@@ -70,12 +73,26 @@ def alternatives(
     equal, times = filters.equal(), filters.times()
     tests = [] if filters.include_tests else [not_(requests.c.is_test)]
     found = []
-    for content, past in _content(filters, state, now):
-        among = [*equal, *content]
-        first = _narrowest(connection, account, among)
-        compared = [(column if column is first else _aside(column)) == value for column, value in among]
-        found.append(and_(requests.c.account_id == account, *compared, *times, *past, *tests))
+    for keys, among_keys in _keys(connection, account, filters):
+        for content, past in _content(filters, state, now):
+            among = [*equal, *keys, *content]
+            first = _narrowest(connection, account, among)
+            compared = [(column if column is first else _aside(column)) == value for column, value in among]
+            found.append(and_(requests.c.account_id == account, *compared, *times, *past, *among_keys, *tests))
     return found
+
+
+def _keys(
+    connection: Connection, account: UUID, filters: Filters
+) -> list[tuple[list[Equal], list[ColumnElement[bool]]]]:
+    """An app is its keys, each of them a range of an index; those of very many are only compared."""
+    if filters.app is None:
+        return [([], [])]
+    of_app = and_(api_keys.c.account_id == account, api_keys.c.app_id == filters.app)
+    keys = connection.scalars(select(api_keys.c.id).where(of_app)).all()
+    if len(keys) > MOST_RANGES:
+        return [([], [_aside(requests.c.key_id).in_(keys)])]
+    return [([(requests.c.key_id, key)], []) for key in keys]
 
 
 def _content(filters: Filters, state: State, now: datetime) -> list[tuple[list[Equal], list[ColumnElement[bool]]]]:
