@@ -41,6 +41,7 @@ class Permission(StrEnum):
     READ_CONTROLS = "read the data controls"
     CHANGE_CONTROLS = "change data controls"
     SWITCH_ON = "switch data controls on"
+    CHANGE_OWN_CONTROLS = "decide what is stored for themselves"
     DELETE_CONTENT = "delete stored data"
     DELETE_OWN_CONTENT = "delete the stored data of their own keys"
     READ_ACTIVITY = "read the account's activity"
@@ -57,7 +58,16 @@ class Permission(StrEnum):
 
 
 P = Permission
-_EVERYBODY = frozenset({P.READ_OVERVIEW, P.READ_CONTROLS, P.READ_OWN_ACTIVITY, P.READ_ACCOUNT, P.READ_PEOPLE})
+_EVERYBODY = frozenset(
+    {
+        P.READ_OVERVIEW,
+        P.READ_CONTROLS,
+        P.CHANGE_OWN_CONTROLS,
+        P.READ_OWN_ACTIVITY,
+        P.READ_ACCOUNT,
+        P.READ_PEOPLE,
+    }
+)
 _READERS = _EVERYBODY | {P.READ_REQUESTS, P.READ_KEYS}
 _DEVELOPERS = _READERS | {P.MANAGE_OWN_KEYS, P.MAKE_KEYS, P.READ_OWN_CONTENT, P.DELETE_OWN_CONTENT}
 _ADMINS = _DEVELOPERS | {

@@ -38,7 +38,14 @@ def shown(world, person):
 
 
 P = Permission
-EVERY_ROLE = {P.READ_OVERVIEW, P.READ_CONTROLS, P.READ_OWN_ACTIVITY, P.READ_ACCOUNT, P.READ_PEOPLE}
+EVERY_ROLE = {
+    P.READ_OVERVIEW,
+    P.READ_CONTROLS,
+    P.CHANGE_OWN_CONTROLS,
+    P.READ_OWN_ACTIVITY,
+    P.READ_ACCOUNT,
+    P.READ_PEOPLE,
+}
 KEYS = {P.READ_KEYS, P.MANAGE_KEYS, P.MANAGE_OWN_KEYS, P.MAKE_KEYS, P.ACTIVATE_KEYS}
 CLAIMED = {
     "Everything, closing the account and making owners included.": set(P),
