@@ -186,14 +186,6 @@ class Gateway:
         path = f"/accounts/{account_id}/retention-preview"
         return self._call(schemas.RetentionPreview, caller, account_id, "GET", path, query=query)
 
-    def deletion_preview(
-        self, caller: Caller, account_id: UUID, scope: schemas.DeletionScope
-    ) -> schemas.DeletionPreview:
-        """What a deletion of this scope would delete, counted right now."""
-        path = f"/accounts/{account_id}/deletion-previews"
-        body = {"scope": scope.model_dump(mode="json")}
-        return self._call(schemas.DeletionPreview, caller, account_id, "POST", path, body=body)
-
     def requests(self, caller: Caller, account_id: UUID, **query: object) -> schemas.Page[schemas.RequestSummary]:
         """A page of the request log, newest first."""
         path = f"/accounts/{account_id}/requests"
