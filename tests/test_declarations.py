@@ -21,6 +21,7 @@ CSRF_EXEMPT = {
 webhooks, one-click unsubscribe and the internal API."""
 FRESH = (
     ("keys.new", "keys.create"),
+    ("history.new_deletion", "history.create_deletion"),
     ("memories.new_deletion_of_all", "memories.create_deletion_of_all"),
     ("memories.new_export", "memories.create_export"),
     ("staff.new_emergency", "staff.create_emergency"),

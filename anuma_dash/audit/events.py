@@ -226,6 +226,11 @@ class Event(Enum):
         "content.evaluations_read", "opened the evaluations of a request", ("gateway_request_id",)
     )
     EVALUATION_ADDED = Declared("evaluation.added", "evaluated a request", ("gateway_request_id", "evaluation_id"))
+    CONVERSATION_RENAMED = Declared("conversation.renamed", "renamed a conversation of their own", ("conversation_id",))
+    CONVERSATION_PINNED = Declared("conversation.pinned", "pinned a conversation of their own", ("conversation_id",))
+    CONVERSATION_UNPINNED = Declared(
+        "conversation.unpinned", "unpinned a conversation of their own", ("conversation_id",)
+    )
     MEMORY_ADDED = Declared("memory.added", "added a memory of their own", ("memory_id",))
     MEMORY_CHANGED = Declared("memory.changed", "changed a memory of their own", ("memory_id",))
     MEMORIES_EXPORTED = Declared("memory.exported", "exported their memories")

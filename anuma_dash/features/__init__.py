@@ -37,6 +37,7 @@ FEATURES = (
     "apps",
     "requests",
     "data_controls",
+    "history",
     "memories",
     "deletions",
     "your_data",

@@ -93,3 +93,14 @@ def call_snippets(base_url: str, secret: str | None = None) -> Snippets:
             ("JavaScript", "javascript", fill(_JAVASCRIPT_STREAM, javascript)),
         ],
     )
+
+
+def conversation_snippets(base_url: str) -> list[Snippet]:
+    """Calls that name the conversation that they belong to."""
+    (curl, python, javascript) = call_snippets(base_url).plain
+    name = "my-first-chat"
+    return [
+        (*curl[:2], curl[2].replace('\'{"model"', f'\'{{"conversation_id": "{name}", "model"')),
+        (*python[:2], python[2].replace("}],\n)", f'}}],\n    extra_body={{"conversation_id": "{name}"}},\n)')),
+        (*javascript[:2], javascript[2].replace("  model:", f'  conversation_id: "{name}",\n  model:')),
+    ]

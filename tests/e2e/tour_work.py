@@ -25,6 +25,7 @@ ROUTES = """
     /requests /requests/<uuid:request_id> /requests/<uuid:request_id>/content
     /requests/<uuid:request_id>/trace /requests/<uuid:request_id>/evaluations
     /apps /apps/new /apps/<uuid:app_id>/edit /apps/<uuid:app_id>/retirement
+    /history /history/deletion
     /memories /memories/new /memories/<uuid:memory_id>/edit /memories/<uuid:memory_id>/deletion /memories/deletion
     /memories/export
     /data-controls /data-controls/<slug> /data-controls/<slug>/edit /data-controls/tests/<uuid:test_id>
@@ -121,6 +122,8 @@ def _after_a_day(page: Page, at: str) -> dict[str, str]:
     return pages | {
         "apps": "/apps",
         "app-new": "/apps/new",
+        "history-off": "/history",
+        "history-deletion": "/history/deletion",
         "memories-off": "/memories",
         "memories-deletion-of-all": "/memories/deletion",
         "memories-export": "/memories/export",

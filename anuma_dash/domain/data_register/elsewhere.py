@@ -75,6 +75,21 @@ CATEGORIES = (
         inventory="request_content",
     ),
     Category(
+        name="conversations",
+        title="Chat history",
+        holder="gateway",
+        source="Your programs, while chat history is on for you",
+        purpose="To let you find and read your conversations again, and to provide, secure, operate, analyze and "
+        "improve the service",
+        basis=CONSENT,
+        kept=lambda _: "The days that stand in the data controls; none are kept while chat history is off",
+        recipients="Nobody else of the account. Model providers got each message when it was answered, under terms of "
+        "their own",
+        page=("History", "history.index"),
+        more_fields=("Title", "messages", "model", "app", "times"),
+        inventory="conversations",
+    ),
+    Category(
         name="memories",
         title="Memories",
         holder="gateway",

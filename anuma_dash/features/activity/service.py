@@ -56,6 +56,7 @@ KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "deletion": ("Deletions", ("deletion.",)),
     "content": ("Stored content read", ("content.", "evaluation.")),
     "memory": ("Memories", ("memory.",)),
+    "conversation": ("Chat history", ("conversation.",)),
     "session": ("Signing in and out", ("session.", "user.", "sign_up.", "passkey.", "identity.")),
     "support": ("Support access", ("support.",)),
     "profile": ("Profiles", ("profile.",)),
