@@ -242,6 +242,14 @@ class Gateway:
         path = f"/accounts/{account_id}/memories/{memory_id}"
         return self._call(schemas.Memory, caller, account_id, "PATCH", path, body=change.model_dump(mode="json"))
 
+    def preview_deletion(
+        self, caller: Caller, account_id: UUID, scope: schemas.DeletionScope
+    ) -> schemas.DeletionPreview:
+        """What a deletion of this scope would delete, counted right now. Nothing is changed by it."""
+        path = f"/accounts/{account_id}/deletion-previews"
+        body = {"scope": scope.model_dump(mode="json")}
+        return self._call(schemas.DeletionPreview, caller, account_id, "POST", path, body=body)
+
     def start_deletion(self, caller: Caller, account_id: UUID, new_deletion: schemas.NewDeletion) -> schemas.Deletion:
         """Ask for a deletion. Asking twice under the same identifier deletes once."""
         path = f"/accounts/{account_id}/deletions"
