@@ -76,8 +76,10 @@ def request_deletion(
     that sending the form twice deletes once. Returns the deletion as it stands after the first try. Raises
     `NotAllowed`, and `NotFound` if the token is another account's.
     """
-    personal = scope.category in PERSONAL_CATEGORIES
-    if not personal:
+    personal = scope.category in PERSONAL_CATEGORIES and not scope.service
+    if scope.service:
+        actor.require(Permission.DELETE_CONTENT)
+    elif not personal:
         actor.require(Permission.DELETE_CONTENT, Permission.DELETE_OWN_CONTENT)
     if personal or not actor.may(Permission.DELETE_CONTENT):
         scope = scope.model_copy(update={"person": actor.user_id})

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from anuma_dash.db import new_id
 from anuma_dash.domain import controls
 from anuma_dash.domain.controls import find_control
+from anuma_dash.domain.deletions import PERSONAL_CATEGORIES
 from anuma_dash.domain.disclosures import current_disclosure
 from anuma_dash.errors import GatewayRefused, Invalid, NotFound
 from anuma_dash.features.data_controls import blueprint, rules_routes, service, settings_routes
@@ -198,8 +199,21 @@ def _draw(
         test_problem=test_problem,
         new_key_url=_url("keys.new", Permission.MAKE_KEYS),
         deletion_url=_url("deletions.new", category="request_content") if may_delete else None,
+        deletion_url_of=_deletion_url,
         activity_url=_url("activity.index", Permission.READ_ACTIVITY, what="control"),
     )
+
+
+def _deletion_url(place: Place) -> str | None:
+    """Where all that is stored under a control is deleted: a person's own where they see it."""
+    if place.own and place.control.category == "conversations":
+        return url_for("history.new_deletion", all="yes")
+    if place.own:
+        return url_for("memories.new_deletion_of_all")
+    personal = place.control.category in PERSONAL_CATEGORIES
+    allowed = (Permission.DELETE_CONTENT,) if personal else (Permission.DELETE_CONTENT, Permission.DELETE_OWN_CONTENT)
+    may = any(actor().may(permission) for permission in allowed)
+    return _url("deletions.new", category=place.control.category) if may else None
 
 
 def _draw_disclosure(place: Place, form: AcceptForm, *, status: int = 200) -> Response:

@@ -52,7 +52,7 @@ def set_period(slug: str) -> ResponseReturnValue:
 @access(Permission.SWITCH_ON, Permission.CHANGE_OWN_CONTROLS)
 def text(slug: str) -> ResponseReturnValue:
     """The current text of a control that was switched on under an older one."""
-    return _draw_text(_changeable(slug), AcceptForm())
+    return _draw_text(_changeable(slug, Permission.SWITCH_ON), AcceptForm())
 
 
 @blueprint.post("/data-controls/<slug>/text")
@@ -60,7 +60,7 @@ def text(slug: str) -> ResponseReturnValue:
 @CHANGES_A_MINUTE
 def accept_text(slug: str) -> ResponseReturnValue:
     """Accept the current text without switching anything."""
-    place, form = _changeable(slug), AcceptForm(request.form)
+    place, form = _changeable(slug, Permission.SWITCH_ON), AcceptForm(request.form)
     try:
         scope = place.scope(actor())
         controls.accept_text(services().context, actor(), account().id, scope, form.accepted_sha256)
@@ -105,9 +105,10 @@ def _of_people(slug: str) -> Place:
     return place
 
 
-def _changeable(slug: str) -> Place:
+def _changeable(slug: str, permission: Permission = Permission.CHANGE_CONTROLS) -> Place:
+    """The switch that the page is about: of the account's one needs the permission, of one's own nobody else's."""
     place = find_place(slug)
-    actor().require(Permission.CHANGE_OWN_CONTROLS if place.own else Permission.CHANGE_CONTROLS)
+    actor().require(Permission.CHANGE_OWN_CONTROLS if place.own else permission)
     return place
 
 

@@ -11,7 +11,6 @@ from anuma_dash.domain.deletions import new_token, request_deletion, undo_deleti
 from anuma_dash.errors import Invalid
 from anuma_dash.features.deletions import blueprint, service
 from anuma_dash.features.deletions.forms import DeletionForm
-from anuma_dash.gateway.schemas import DeletionScope
 from anuma_dash.identity import Permission
 from anuma_dash.web import sessions
 from anuma_dash.web.access import access, leave_for
@@ -77,7 +76,7 @@ def create() -> ResponseReturnValue:
     if form.token is None or form.category not in service.CATEGORIES:
         raise Invalid("The form did not say what to delete.")
     count = shown_count(form.category, form.shown)
-    scope = DeletionScope(category="request_content")
+    scope = service.scope_of(actor(), form.category)
     deletion = request_deletion(services().context, actor(), account().id, scope, count=count, token=form.token)
     return leave_for(url_for("deletions.show", deletion_id=deletion.id))
 

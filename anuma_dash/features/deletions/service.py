@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 from uuid import UUID
 
-from anuma_dash.domain.deletions import FINAL_STATES, Deletion, find_deletion, list_deletions
+from anuma_dash.domain.deletions import FINAL_STATES, PERSONAL_CATEGORIES, Deletion, find_deletion, list_deletions
 from anuma_dash.errors import GatewayError, NotFound
 from anuma_dash.gateway import schemas
 from anuma_dash.identity import Actor, Permission
 from anuma_dash.workflows import Context
 
 BACKUP_DAYS = 7
-CATEGORIES = ("request_content",)
+CATEGORIES = get_args(schemas.ContentCategory)
+"""Of conversations and memories, those of service keys: what is a person's own is deleted where they see it."""
+
 Tone = Literal["ok", "wait", "stop", "info", ""]
 
 
@@ -38,9 +40,9 @@ class Preview:
 
 def preview_deletion(context: Context, actor: Actor, account_id: UUID, category: str) -> Preview:
     """What a deletion of this category would reach, by the gateway's count. Raises `NotAllowed`, `NotFound`."""
-    actor.require(Permission.DELETE_CONTENT, Permission.DELETE_OWN_CONTENT)
     if category not in CATEGORIES:
         raise NotFound("There is no such data category.")
+    scope_of(actor, category)
     own_only = not actor.may(Permission.DELETE_CONTENT)
     row, as_of, problem = None, None, ""
     if not own_only:
@@ -50,10 +52,20 @@ def preview_deletion(context: Context, actor: Actor, account_id: UUID, category:
         except GatewayError as error:
             problem = str(error)
         else:
-            row = next((row for row in inventory.rows if row.category == category), None)
+            found = (row for row in inventory.rows if (row.category, row.owner) == (category, "account"))
+            row = next(found, None)
             as_of = inventory.as_of
     by = context.clock() + timedelta(days=BACKUP_DAYS)
     return Preview(category, row, as_of, own_only, problem, by)
+
+
+def scope_of(actor: Actor, category: str) -> schemas.DeletionScope:
+    """Everything of a category that the actor may delete for the account. Raises `NotAllowed`."""
+    if category in PERSONAL_CATEGORIES:
+        actor.require(Permission.DELETE_CONTENT)
+        return schemas.DeletionScope.model_validate({"category": category, "service": True})
+    actor.require(Permission.DELETE_CONTENT, Permission.DELETE_OWN_CONTENT)
+    return schemas.DeletionScope.model_validate({"category": category})
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anuma_dash.db import new_id
-from anuma_dash.domain.controls import CONTROLS, ControlChange, request_control
+from anuma_dash.domain.controls import CONTROLS, Control, ControlChange, request_control
 from anuma_dash.domain.disclosures import current_disclosure
 from anuma_dash.gateway import schemas
 from tests.browser import Browser
@@ -21,12 +21,12 @@ def make_key(world: World, person: Person, name: str = "ci") -> schemas.CreatedK
     return world.server.client.create_key(person.actor, person.account_id, new_key, str(new_id()))
 
 
-def switch(world: World, person: Person, enabled: bool) -> ControlChange:
-    """Switch prompt logging without a page."""
+def switch(world: World, person: Person, enabled: bool, control: Control = LOGGING) -> ControlChange:
+    """Switch a control of the account without a page."""
     assert person.account_id is not None
-    accepted = current_disclosure(LOGGING.name).sha256 if enabled else None
+    accepted = current_disclosure(control.name).sha256 if enabled else None
     return request_control(
-        world.services.context, person.actor, person.account_id, LOGGING, enabled=enabled, accepted_sha256=accepted
+        world.services.context, person.actor, person.account_id, control, enabled=enabled, accepted_sha256=accepted
     )
 
 

@@ -193,3 +193,52 @@ def test_a_change_at_one_scope_leaves_every_other_value(world, counted):
     assert state["controls"][LOGGING.name]["enabled"]
     assert world.rows(ControlChange)[-1].scope == Scope("memories", "person", world.vera.id)
     assert truth(world).controls["prompt_logging"].enabled
+
+
+SHARED = [
+    ("GET", "edit"),
+    ("POST", ""),
+    ("POST", "keeping"),
+    ("GET", "period"),
+    ("POST", "period"),
+    ("GET", "text"),
+    ("POST", "text"),
+]
+
+
+@pytest.mark.parametrize("person", ["dev", "bill", "vera"])
+def test_the_accounts_switches_are_refused_where_ones_own_are_not(world, person):
+    """The same routes serve both, so their rule lets everybody in: what is the account's is refused behind it."""
+    browser = world.browser(getattr(world, person), htmx=False).visit("/data-controls")
+    data = {"csrf_token": browser.csrf_token(), "state": "on", "days": "7", "accepted": "y"}
+    for method, path in SHARED:
+        for slug in ("prompt-logging", "chat-history"):
+            url = "/".join(["/data-controls", slug, *([path] if path else [])])
+            answer = browser.request(method, url, data=data if method == "POST" else None)
+            assert answer.status_code == 403, (method, url)
+    assert world.rows(ControlChange) == []
+
+
+def test_a_shorter_period_is_counted_by_the_gateway(world, browse):
+    switch(world, world.olive, True)
+    assert world.chat(make_key(world, world.olive).secret, "kept for now").status_code == 200
+    page = browse(world.olive).visit("/data-controls/prompt-logging/period")
+    page.submit("Show what this does", days="1")
+    assert "This deletes nothing" in page.text or "nothing that is stored now" in page.text, page.text
+
+
+@pytest.mark.parametrize(
+    ("slug", "button"), [("traces", "Delete 1 trace"), ("prompt-logging", "Delete the content of 1 request")]
+)
+def test_what_is_left_when_a_control_goes_off_can_be_deleted_as_easily_as_kept(world, browse, slug, button):
+    control = next(one for one in CONTROLS.values() if one.slug == slug)
+    switch(world, world.olive, True, control)
+    assert world.chat(make_key(world, world.olive).secret, "something to be gone").status_code == 200
+    switch(world, world.olive, False, control)
+    page = browse(world.olive).visit("/data-controls")
+    assert "Keep them" in words(page, slug)
+    page.follow("Also delete them")
+    page.submit(button)
+    world.run_worker(seconds=10)
+    assert "Deleted, verified" in page.reload().text
+    assert "Keep them" not in words(page.visit("/data-controls"), slug)
