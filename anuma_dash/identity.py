@@ -42,6 +42,7 @@ class Permission(StrEnum):
     READ_CONTROLS = "read the data controls"
     CHANGE_CONTROLS = "change data controls"
     SWITCH_ON = "switch data controls on"
+    CHANGE_OWN_CONTROLS = "decide what is stored for themselves"
     DELETE_CONTENT = "delete stored data"
     DELETE_OWN_CONTENT = "delete the stored data of their own keys"
     OWN_MEMORIES = "keep memories of their own"
@@ -66,6 +67,7 @@ _EVERYBODY = frozenset(
         P.READ_CONTROLS,
         P.OWN_MEMORIES,
         P.OWN_HISTORY,
+        P.CHANGE_OWN_CONTROLS,
         P.READ_OWN_ACTIVITY,
         P.READ_ACCOUNT,
         P.READ_PEOPLE,

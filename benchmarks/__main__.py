@@ -11,12 +11,23 @@ import platform
 import time
 from types import ModuleType
 
-from benchmarks import depth, exports, keys, overload, pages, passthrough, security, weight, workers
+from benchmarks import depth, exports, history, keys, overload, pages, passthrough, security, weight, workers
 from benchmarks.figures import FULL, QUICK, Effort, Figure
 from benchmarks.lab import Lab, laboratory
 from tests.processes import ROOT
 
-BENCHMARKS: tuple[ModuleType, ...] = (pages, security, weight, passthrough, keys, depth, exports, overload, workers)
+BENCHMARKS: tuple[ModuleType, ...] = (
+    pages,
+    security,
+    weight,
+    passthrough,
+    keys,
+    depth,
+    history,
+    exports,
+    overload,
+    workers,
+)
 """Each has `measure(effort, lab) -> list[Figure]`."""
 
 HEADER = """# Benchmarks

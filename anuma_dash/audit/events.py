@@ -197,17 +197,22 @@ class Event(Enum):
     CONTROL_REQUESTED = Declared(
         "control.requested",
         "asked to change {control} from {old} to {new} (settings version {epoch})",
-        ("control", "old", "new", "epoch", "disclosure_version", "disclosure_sha256"),
+        ("control", "level", "target_id", "old", "new", "epoch", "disclosure_version", "disclosure_sha256"),
     )
     CONTROL_IN_EFFECT = Declared(
         "control.in_effect",
         "{control} is {new}, confirmed by the gateway (settings version {epoch})",
-        ("control", "new", "epoch", "in_effect_at"),
+        ("control", "level", "target_id", "new", "epoch", "in_effect_at"),
     )
     CONTROL_SUPERSEDED = Declared(
         "control.superseded",
         "the change of {control} to {new} was overtaken by a later one (settings version {epoch})",
-        ("control", "new", "epoch"),
+        ("control", "level", "target_id", "new", "epoch"),
+    )
+    CONTROL_TEXT_ACCEPTED = Declared(
+        "control.text_accepted",
+        "accepted text version {disclosure_version} of {control}",
+        ("control", "disclosure_version", "disclosure_sha256"),
     )
     STORED_ITEMS_KEPT = Declared(
         "control.stored_items_kept", "chose to keep {count:stored request}", ("control", "count")

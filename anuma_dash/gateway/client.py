@@ -181,6 +181,11 @@ class Gateway:
         path = f"/accounts/{account_id}/effective-policy"
         return self._call(schemas.EffectivePolicy, caller, account_id, "GET", path, query=query)
 
+    def retention_preview(self, caller: Caller, account_id: UUID, **query: object) -> schemas.RetentionPreview:
+        """What a period would delete at the next purge (`control`, `days` or `until_deleted`, `owner`)."""
+        path = f"/accounts/{account_id}/retention-preview"
+        return self._call(schemas.RetentionPreview, caller, account_id, "GET", path, query=query)
+
     def requests(self, caller: Caller, account_id: UUID, **query: object) -> schemas.Page[schemas.RequestSummary]:
         """A page of the request log, newest first."""
         path = f"/accounts/{account_id}/requests"
@@ -240,7 +245,7 @@ class Gateway:
     def preview_deletion(
         self, caller: Caller, account_id: UUID, scope: schemas.DeletionScope
     ) -> schemas.DeletionPreview:
-        """What a deletion of this scope would delete, counted right now."""
+        """What a deletion of this scope would delete, counted right now. Nothing is changed by it."""
         path = f"/accounts/{account_id}/deletion-previews"
         body = {"scope": scope.model_dump(mode="json")}
         return self._call(schemas.DeletionPreview, caller, account_id, "POST", path, body=body)

@@ -183,6 +183,36 @@ def test_content_is_stored_exactly_when_it_is_allowed(caller, account):
             assert words not in caller.call("GET", account, metadata).text
 
 
+@pytest.mark.parametrize("enabled", [False, True])
+def test_traces_evaluations_and_memories_are_kept_exactly_when_they_are_allowed(caller, account, enabled):
+    key = caller.new_key(account)
+    names = ("prompt_logging", "chat_history", "traces", "evaluations", "memories")
+    controls = {name: {"enabled": enabled and name != "prompt_logging"} for name in names}
+    requested = {"epoch": 1, "controls": controls}
+    until(lambda: caller.read(schemas.Controls, caller.call("PUT", account, "/controls", json=requested)).in_effect)
+    path = f"/requests/{caller.chat(key.secret).headers['x-request-id']}"
+
+    trace = caller.get(schemas.RequestTrace, account, f"{path}/trace")
+    assert (trace.trace.stored, trace.trace.rule) == (enabled, "account_control")
+    assert (trace.steps is not None) is enabled
+
+    words = {"name": "helpful", "score": 1, "comment": f"private words {uuid4()}"}
+    memory = {"text": f"private words {uuid4()}"}
+    given = caller.call("POST", account, f"{path}/evaluations", json=words)
+    kept = caller.public.post("/v1/memories", json=memory, headers={"x-api-key": key.secret})
+    evaluations = caller.get(schemas.Page[schemas.Evaluation], account, f"{path}/evaluations").data
+    memories = caller.get(schemas.Page[schemas.Memory], account, "/memories", owner="account").data
+    if enabled:
+        assert evaluations == [caller.read(schemas.Evaluation, given)]
+        assert [one.text for one in memories] == [memory["text"]]
+        caller.chat(key.secret)
+        assert newest(caller, account).memories_used == 1
+    else:
+        problem(given, 403, "evaluations_off")
+        assert (kept.status_code, kept.json()["error"]["code"]) == (403, "memories_off")
+        assert (evaluations, memories) == ([], [])
+
+
 def test_a_key_that_is_handed_over_takes_nothing_of_the_past_with_it(caller, account):
     former, present = uuid4(), uuid4()
     body, headers = {"name": "k", "created_by": str(former)}, {"idempotency-key": "conformance-handing-over"}

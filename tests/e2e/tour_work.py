@@ -11,7 +11,7 @@ import openai
 import psutil
 from playwright.sync_api import Page, expect
 
-from tests.e2e import main_job
+from tests.e2e import main_job, remembering
 from tests.e2e.stops import Leg, Stop, addresses, here, path_of
 from tests.processes import Stack
 
@@ -69,6 +69,7 @@ def _walk(page: Page, product: Stack, person: str) -> Iterator[Stop]:
     yield from addresses(at, {"not-found": "/no-such-page"})
     yield from _off_with_something_stored(page, at)
     yield from _without_the_gateway(page, product)
+    yield from _memories(page, product, person)
 
 
 def _before_sign_in(page: Page, product: Stack) -> Iterator[Stop]:
@@ -124,7 +125,7 @@ def _after_a_day(page: Page, at: str) -> dict[str, str]:
         "history-off": "/history",
         "history-deletion": "/history/deletion",
         "memories-off": "/memories",
-        "memories-deletion": "/memories/deletion",
+        "memories-deletion-of-all": "/memories/deletion",
         "memories-export": "/memories/export",
         "data-controls": "/data-controls",
         "data-control": "/data-controls/prompt-logging",
@@ -216,6 +217,15 @@ def _without_the_gateway(page: Page, product: Stack) -> Iterator[Stop]:
     page.goto(f"{at}/data-controls")
     expect(page.get_by_role("switch", name="Prompt logging")).to_have_attribute("aria-checked", "true", timeout=60_000)
     main_job.switch_off(page)
+
+
+def _memories(page: Page, product: Stack, person: str) -> Iterator[Stop]:
+    at = product.dashboard
+    remembering.switch_on_for(product, person)
+    remembering.add(page, at, "I write Python, and answer in short sentences.")
+    pages = {"memory-deletion": path_of(page, "#memory-list tbody tr:first-child a.danger")}
+    pages["memory-edit"] = pages["memory-deletion"].replace("/deletion", "/edit")
+    yield from addresses(at, {"memories": "/memories", "memory-new": "/memories/new", **pages})
 
 
 @contextmanager

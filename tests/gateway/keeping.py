@@ -21,7 +21,7 @@ from anuma_dash.embedded.gateway.content_tables import (
 )
 from anuma_dash.embedded.gateway.core import Gateway
 from anuma_dash.embedded.gateway.encryption import Sealed, seal
-from anuma_dash.embedded.gateway.history.erasing import SEARCH, search_key_of
+from anuma_dash.embedded.gateway.history.keys import SEARCH, search_key_id
 from anuma_dash.embedded.gateway.identifiers import uuid7
 from anuma_dash.embedded.gateway.kinds import KINDS
 from anuma_dash.embedded.gateway.stores import add_up
@@ -73,7 +73,7 @@ def keep_conversation(
     """A conversation with messages and search hashes under its owner's search key."""
     now, one = gateway.now(), uuid7(gateway.now())
     key, title = sealed(gateway, "conversations", account, one, f"{words} as the title", now)
-    search = search_key_of(account, owner)
+    search = search_key_id(account, owner)
     if gateway.vault.data_key(account, search) is None:
         gateway.vault.make_keys(SEARCH, [(account, search)], now)
     row = {"id": one, "account_id": account, "owner": owner, "reference": secrets.token_bytes(16), "created_at": now}

@@ -68,4 +68,4 @@ def test_anothers_app_is_missing(dashboard, account):
     for app_id in (other["id"], str(uuid4())):
         body = {"name": "k", "environment": "live", "app_id": app_id}
         refused = dashboard.call("POST", account, "/keys", body=body)
-        assert (refused.status_code, refused.json()["code"]) == (422, "app_unknown")
+        assert (refused.status_code, refused.json()["code"]) == (404, "app_unknown")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from uuid import UUID, uuid4
 
@@ -328,3 +330,30 @@ def test_a_long_message_is_kept_whole(running, dashboard, account, key, history)
     assert first["next"] is not None  # the answer, as long again, is on the next page
     second = history.get(f"/{row['id']}/messages", after=first["next"])
     assert second["data"][0]["text"] == f"Echo: {long}"
+
+
+def exported(history, **params):
+    answer = history.dashboard.call(
+        "GET", history.account, "/conversations/export", claims=history.claims, params=params
+    )
+    assert answer.status_code == 200
+    *lines, last = answer.text.splitlines(keepends=True)
+    manifest = json.loads(last)["manifest"]
+    assert manifest["sha256"] == hashlib.sha256("".join(lines).encode()).hexdigest()
+    found = [json.loads(line) for line in lines]
+    assert manifest["conversations"] == sum("conversation" in line for line in found)
+    assert manifest["messages"] == sum("message" in line for line in found)
+    return found
+
+
+def test_an_export_has_every_branch_and_proves_that_it_is_whole(running, dashboard, account, key, history):
+    talk(running, key, "first", "Echo: first", "second", name="a")
+    talk(running, key, "first", "Echo: first", "another second", name="a")
+    talk(running, key, "elsewhere", name="b")
+    titles = [line["conversation"]["title"] for line in exported(history) if "conversation" in line]
+    assert titles == ["elsewhere", "first"]
+    (one,) = [row["id"] for row in history.list() if row["title"] == "first"]
+    texts = [line["message"]["text"] for line in exported(history, id=one) if "message" in line]
+    assert texts == ["first", "Echo: first", "second", "Echo: second", "another second", "Echo: another second"]
+    strange = History(dashboard, account, str(uuid4()))
+    assert exported(strange) == [] == exported(strange, id=one)

@@ -256,8 +256,8 @@ def test_a_preview_counts_what_the_next_purge_takes(running, dashboard, account,
     assert preview("memories", days=7, owner="me", claims={"sub": str(uuid4())})["count"] == 0
     hold(running.gateway, account, category="traces")
     assert preview("traces", days=7)["count"] == 0
-    response = dashboard.call("GET", account, "/retention-preview", params={"control": "traces"})
-    assert (response.status_code, response.json()["code"]) == (422, "period_unclear")
+    response = dashboard.call("GET", account, "/retention-preview", params={"control": "memories", "owner": "me"})
+    assert (response.status_code, response.json()["code"]) == (403, "no_person")
 
 
 def test_nobody_sees_what_others_have(running, dashboard, account, key):

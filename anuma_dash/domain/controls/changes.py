@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -11,29 +12,54 @@ from sqlalchemy.orm import Session
 from anuma_dash import workflows
 from anuma_dash.audit import Event, record
 from anuma_dash.db import new_id
-from anuma_dash.domain.controls.catalogue import CONTROLS, Control
+from anuma_dash.domain.controls.catalogue import CONTROLS
 from anuma_dash.domain.controls.models import ControlChange
-from anuma_dash.gateway import schemas
+from anuma_dash.domain.controls.scopes import Aspect, Scope, Value, initial_state, value_in, with_value
 from anuma_dash.identity import Actor
 
-DEFAULT_RETENTION_DAYS = 30
+
+@dataclass(frozen=True)
+class Wish:
+    """One aspect of a control that is to change at a scope.
+
+    `value` is the whole setting after it. `target_name` is the name of the app or key, and `made_with` what the key was
+    made stricter in.
+    """
+
+    scope: Scope
+    aspect: Aspect
+    value: Value
+    target_name: str = ""
+    made_with: Iterable[str] = ()
+
+
+def present_value(latest: ControlChange | None, scope: Scope, made_with: Iterable[str] = ()) -> Value:
+    """What was asked for last at a scope. A key that no state names is as it was made."""
+    state = latest.state if latest else initial_state()
+    if scope.level == "key" and str(scope.target_id) not in state["keys"]:
+        return Value(enabled=scope.control not in set(made_with))
+    return value_in(state, scope)
 
 
 def new_change(
-    latest: ControlChange | None, actor: Actor, account_id: UUID, control: Control, enabled: bool, now: datetime
+    latest: ControlChange | None, actor: Actor, account_id: UUID, wish: Wish, now: datetime
 ) -> ControlChange:
-    """The next change of an account: its latest state with this control changed, under the next epoch, due at once."""
-    state = dict(latest.state) if latest else _initial_state()
-    old_enabled = bool(state[control.name]["enabled"])
-    state[control.name] = {"enabled": enabled, "retention_days": state[control.name]["retention_days"]}
+    """The next change of an account: its latest state with one setting changed, under the next epoch, due at once."""
+    old = present_value(latest, wish.scope, wish.made_with)
     change = ControlChange(
         id=new_id(),
         account_id=account_id,
         epoch=(latest.epoch if latest else 0) + 1,
-        control=control.name,
-        old_enabled=old_enabled,
-        enabled=enabled,
-        state=state,
+        control=wish.scope.control,
+        level=wish.scope.level,
+        target_id=wish.scope.target_id,
+        target_name=wish.target_name[:100],
+        aspect=wish.aspect,
+        old_value=old.word(wish.aspect),
+        new_value=wish.value.word(wish.aspect),
+        old_enabled=old.enabled,
+        enabled=wish.value.enabled,
+        state=with_value(latest.state if latest else initial_state(), wish.scope, wish.value, wish.made_with),
         requested_by=actor.user_id,
         requested_by_name=actor.name,
         requested_at=now,
@@ -42,9 +68,10 @@ def new_change(
     return change
 
 
-def _initial_state() -> dict[str, Any]:
-    names = cast(tuple[str, ...], schemas.ControlName.__args__)  # type: ignore[attr-defined]
-    return {name: {"enabled": False, "retention_days": DEFAULT_RETENTION_DAYS} for name in names}
+_REPEATED = (
+    *("account_id", "control", "level", "target_id", "target_name", "aspect", "old_value", "new_value", "old_enabled"),
+    *("enabled", "state", "disclosure_version", "disclosure_sha256", "requested_by", "requested_by_name", "kept_at"),
+)
 
 
 def repeat_change(tx: Session, actor: Actor, latest: ControlChange, gateway_epoch: int, now: datetime) -> ControlChange:
@@ -52,12 +79,9 @@ def repeat_change(tx: Session, actor: Actor, latest: ControlChange, gateway_epoc
     if latest.outcome == "pending":
         latest.outcome = "overtaken"
         workflows.finish(latest)
-    again = new_change(latest, actor, latest.account_id, CONTROLS[latest.control], latest.enabled, now)
-    again.epoch = max(latest.epoch, gateway_epoch) + 1
-    again.old_enabled = latest.old_enabled
-    again.disclosure_version, again.disclosure_sha256 = latest.disclosure_version, latest.disclosure_sha256
-    again.requested_by, again.requested_by_name = latest.requested_by, latest.requested_by_name
-    again.kept_at = latest.kept_at
+    again = ControlChange(id=new_id(), **{name: getattr(latest, name) for name in _REPEATED})
+    again.epoch, again.requested_at = max(latest.epoch, gateway_epoch) + 1, now
+    workflows.start_now(again, now)
     tx.add(again)
     record_request(tx, actor, again, now)
     return again
@@ -70,16 +94,29 @@ def record_request(tx: Session, actor: Actor, change: ControlChange, now: dateti
         actor,
         Event.CONTROL_REQUESTED,
         at=now,
-        account_id=change.account_id,
-        control=CONTROLS[change.control].label,
-        old=word(change.old_enabled),
-        new=word(change.enabled),
+        account_id=chain_of(change),
+        control=what_of(change),
+        level=change.level,
+        target_id=change.target_id,
+        old=change.old_value,
+        new=change.new_value,
         epoch=change.epoch,
         disclosure_version=change.disclosure_version,
         disclosure_sha256=change.disclosure_sha256,
     )
 
 
-def word(enabled: bool) -> str:
-    """A control's value in the activity."""
-    return "on" if enabled else "off"
+def chain_of(change: ControlChange) -> UUID | None:
+    """The account whose activity a change is in; what people choose for themselves is in none."""
+    return None if change.level == "person" else change.account_id
+
+
+def what_of(change: ControlChange) -> str:
+    """What was changed, in words: "Prompt logging", "the period of Traces", "Prompt logging of the key ci"."""
+    label = CONTROLS[change.control].label
+    if change.aspect == "people":
+        return f"{label} of people"
+    what = f"the period of {label}" if change.aspect == "retention" else label
+    if change.level in ("app", "key"):
+        return f"{what} of the {change.level} {change.target_name}"
+    return f"{what} for themselves" if change.level == "person" else what

@@ -13,8 +13,9 @@ from anuma_dash.db import owned
 from anuma_dash.domain import control_notices
 from anuma_dash.domain.accounts import telling_of
 from anuma_dash.domain.controls.catalogue import CONTROLS
-from anuma_dash.domain.controls.changes import repeat_change, word
+from anuma_dash.domain.controls.changes import chain_of, repeat_change, what_of
 from anuma_dash.domain.controls.models import ControlChange, latest_change
+from anuma_dash.domain.controls.scopes import says_the_same
 from anuma_dash.errors import GatewayError, GatewayRefused
 from anuma_dash.gateway import schemas
 from anuma_dash.identity import WORKER, lock_account
@@ -42,7 +43,7 @@ def settle_change(context: Context, change_id: UUID, attempt: int) -> None:
 
 def requested_body(change: ControlChange) -> schemas.RequestedControls:
     """The whole requested state as it is sent; the same for the same epoch, whenever it is sent."""
-    return schemas.RequestedControls.model_validate({"epoch": change.epoch, "controls": change.state})
+    return schemas.RequestedControls.model_validate({"epoch": change.epoch, **change.state})
 
 
 def _note_answer(context: Context, change_id: UUID, attempt: int, answer: schemas.Controls) -> None:
@@ -67,9 +68,11 @@ def _note_answer(context: Context, change_id: UUID, attempt: int, answer: schema
             WORKER,
             Event.CONTROL_IN_EFFECT,
             at=now,
-            account_id=change.account_id,
-            control=CONTROLS[change.control].label,
-            new=word(change.enabled),
+            account_id=chain_of(change),
+            control=what_of(change),
+            level=change.level,
+            target_id=change.target_id,
+            new=change.new_value,
             epoch=change.epoch,
             in_effect_at=answer.in_effect_at,
         )
@@ -78,9 +81,13 @@ def _note_answer(context: Context, change_id: UUID, attempt: int, answer: schema
 
 def _tell_members(tx: Session, context: Context, change: ControlChange, in_effect_at: datetime, now: datetime) -> None:
     """Who belongs to the account hears that a control is on; not again if it was on before, and was only sent anew."""
+    if change.level != "account" or change.aspect != "switch":
+        return
     before = tx.scalar(
         owned(ControlChange, change.account_id)
         .where(
+            ControlChange.level == "account",
+            ControlChange.aspect == "switch",
             ControlChange.control == change.control,
             ControlChange.outcome == "in_effect",
             ControlChange.epoch < change.epoch,
@@ -106,9 +113,11 @@ def _tell_members(tx: Session, context: Context, change: ControlChange, in_effec
 
 
 def obeys(answer: schemas.Controls, change: ControlChange) -> bool:
-    """Whether the gateway's answer is about this very change: its epoch and every value."""
-    told = {name: setting.enabled for name, setting in answer.controls.items()}
-    return answer.epoch == change.epoch and told == {name: row["enabled"] for name, row in change.state.items()}
+    """Whether the gateway's answer is about this very change: its epoch and every value, at every level.
+
+    The answer must be one to the service itself, which holds what every person chose.
+    """
+    return answer.epoch == change.epoch and says_the_same(answer, change.state)
 
 
 def _note_failure(context: Context, change_id: UUID, attempt: int, failure: str) -> None:

@@ -51,6 +51,7 @@ CATEGORIES = (
             Counted("key_intents", "created_by", "request for a key", "requests for keys"),
             Counted("key_revocations", "requested_by", "revocation"),
             Counted("control_changes", "requested_by", "change of a data control", "changes of data controls"),
+            Counted("disclosure_acceptances", "accepted_by", "accepted text", "accepted texts"),
             Counted("control_tests", "tested_by", "test of a data control", "tests of data controls"),
             Counted("deletions", "requested_by", "deletion"),
             Counted("account_closings", "requested_by", "closing of an account", "closings of accounts"),
@@ -127,7 +128,11 @@ TAGS: Mapping[str, Mapping[str, Tag]] = {
     "control_changes": {
         **DURABLE,
         "account_id": LINK,
-        **each(NotPersonal("describes the control"), "epoch", "control", "old_enabled", "enabled", "state"),
+        **each(
+            NotPersonal("describes the control"),
+            *("epoch", "control", "level", "target_name", "aspect", "old_value", "new_value"),
+            *("old_enabled", "enabled", "state"),
+        ),
         **each(WORK, "outcome", "in_effect_at", "confirmed_at"),
         **held(
             "asked_for",
@@ -137,6 +142,20 @@ TAGS: Mapping[str, Mapping[str, Tag]] = {
             requested_by_name="Their name then",
             requested_at="When",
             kept_at="When it was chosen to keep what is stored",
+            target_id="Whose own setting it is",
+        ),
+    },
+    "disclosure_acceptances": {
+        **each(ROW, "id", "control", "level"),
+        "account_id": LINK,
+        **held(
+            "asked_for",
+            target_id="Whose own setting it is",
+            disclosure_version="Version of the text that was accepted",
+            disclosure_sha256="Hash of that text",
+            accepted_by="Who accepted it",
+            accepted_by_name="Their name then",
+            accepted_at="When it was accepted",
         ),
     },
     "control_tests": {

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, delete, select
 
 from .content_tables import conversations
 from .core import Gateway
-from .history.erasing import SEARCH, search_key_of
+from .history.keys import SEARCH, search_key_id
 from .kinds import KINDS
 from .tables import data_keys, idempotency_keys, reservations, used_tokens
 
@@ -103,6 +103,6 @@ def _has_history(connection: Connection, account: UUID, key: UUID) -> bool:
         owner = connection.scalar(later.order_by(column.owner).limit(1))
         if owner is None:
             return False
-        if key in (owner, search_key_of(account, owner)):
+        if key in (owner, search_key_id(account, owner)):
             return True
         after = owner

@@ -98,10 +98,14 @@ def _edit_page(app_id: UUID, form: AppForm, *, status: int = 200, problem: str =
 def update(app_id: UUID) -> ResponseReturnValue:
     """Give an app another name."""
     form = AppForm(request.form)
+    try:
+        found = service.find_app(services().context, actor(), account().id, app_id)
+    except GatewayError as error:
+        return _edit_page(app_id, form, status=503, problem=f"{gateway_problem(error)} The name was not changed.")
     if not form.validate():
         return _edit_page(app_id, form, status=422)
     try:
-        app = service.rename_app(services().context, actor(), account().id, app_id, form.name.data or "")
+        app = service.rename_app(services().context, actor(), account().id, found, form.name.data or "")
     except GatewayRefused as error:
         return _edit_page(app_id, form, status=502, problem=f"{gateway_problem(error)} The name was not changed.")
     except GatewayError as error:

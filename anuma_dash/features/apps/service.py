@@ -41,16 +41,15 @@ def create_app(context: Context, actor: Actor, account_id: UUID, token: UUID, na
     return app
 
 
-def rename_app(context: Context, actor: Actor, account_id: UUID, app_id: UUID, name: str) -> schemas.App:
+def rename_app(context: Context, actor: Actor, account_id: UUID, app: schemas.App, name: str) -> schemas.App:
     """Give an app another name; nothing is sent or recorded if it has that name. Raises `NotFound`, `GatewayError`."""
     actor.require(Permission.MANAGE_APPS)
-    app = find_app(context, actor, account_id, app_id)
     if app.name == name:
         return app
-    changed = _change(context, actor, account_id, app_id, schemas.AppChange(name=name))
+    changed = _change(context, actor, account_id, app.id, schemas.AppChange(name=name))
     if changed.name != name:
         raise GatewayUnavailable("The gateway has not said that the app has this name.")
-    _note(context, actor, Event.APP_RENAMED, account_id, old=app.name, new=changed.name, app_id=app_id)
+    _note(context, actor, Event.APP_RENAMED, account_id, old=app.name, new=changed.name, app_id=app.id)
     return changed
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from uuid import UUID
 
 from wtforms import BooleanField, Form, HiddenField
 
 from anuma_dash.db import id_of
+from anuma_dash.domain.controls import PERIODS
 
 
 class AcceptForm(Form):
@@ -38,6 +40,7 @@ class TestForm(Form):
     __test__ = False
 
     key = HiddenField()
+    control = HiddenField(default="prompt-logging")
     test = HiddenField()
 
     @property
@@ -49,3 +52,16 @@ class TestForm(Form):
     def key_id(self) -> UUID | None:
         """The chosen key."""
         return id_of(self.key.data)
+
+
+class PeriodForm(Form):
+    """A period: a number of days, or `forever`."""
+
+    days = HiddenField()
+
+    @property
+    def chosen(self) -> int | Literal["none"] | None:
+        """The days, None for until deleted; "none" if no period of the list was chosen."""
+        if self.days.data == "forever":
+            return None
+        return next((days for days in PERIODS if str(days) == self.days.data and days is not None), "none")

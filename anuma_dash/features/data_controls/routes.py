@@ -10,20 +10,21 @@ from flask.typing import ResponseReturnValue
 
 from anuma_dash.db import new_id
 from anuma_dash.domain import controls
-from anuma_dash.domain.controls import Control, find_control
+from anuma_dash.domain.controls import find_control
 from anuma_dash.domain.disclosures import current_disclosure
-from anuma_dash.errors import GatewayRefused, Invalid
-from anuma_dash.features.data_controls import blueprint, service
+from anuma_dash.errors import GatewayRefused, Invalid, NotFound
+from anuma_dash.features.data_controls import blueprint, rules_routes, service, settings_routes
 from anuma_dash.features.data_controls.forms import AcceptForm, TestForm
+from anuma_dash.features.data_controls.service import Place, find_place
 from anuma_dash.identity import Permission
 from anuma_dash.web.access import access, leave_for
 from anuma_dash.web.flashes import flash
-from anuma_dash.web.limits import limiter
 from anuma_dash.web.render import page, wants_fragment
 from anuma_dash.web.shown import FIELD, shown_count, signed_count
 from anuma_dash.web.state import account, actor, now, services
 
-CHANGES_A_MINUTE = limiter.limit("60 per minute")
+CHANGES_A_MINUTE = settings_routes.CHANGES_A_MINUTE
+__all__ = ["rules_routes"]
 
 
 @blueprint.get("/data-controls")
@@ -36,34 +37,43 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/data-controls/<slug>")
 @access(Permission.READ_CONTROLS, support="read")
 def show(slug: str) -> ResponseReturnValue:
-    """One control, as it asks for itself while a change is on its way; without htmx, the whole page."""
-    return _draw(find_control(slug), fragment=["control"])
+    """One switch, as it asks for itself while a change is on its way; without htmx, the whole page."""
+    return _draw(_seen(slug), fragment=["control"])
 
 
 @blueprint.get("/data-controls/<slug>/edit")
-@access(Permission.SWITCH_ON)
+@access(Permission.SWITCH_ON, Permission.CHANGE_OWN_CONTROLS)
 def edit(slug: str) -> ResponseReturnValue:
     """The disclosure that must be accepted to switch a control on."""
-    return _draw_disclosure(find_control(slug), AcceptForm())
+    place = find_place(slug)
+    actor().require(Permission.CHANGE_OWN_CONTROLS if place.own else Permission.SWITCH_ON)
+    return _draw_disclosure(place, AcceptForm())
 
 
 @blueprint.post("/data-controls/<slug>")
-@access(Permission.CHANGE_CONTROLS)
+@access(Permission.CHANGE_CONTROLS, Permission.CHANGE_OWN_CONTROLS)
 @CHANGES_A_MINUTE
 def update(slug: str) -> ResponseReturnValue:
     """Ask for a control to be on or off."""
-    control, form = find_control(slug), AcceptForm(request.form)
+    place, form = find_place(slug), AcceptForm(request.form)
+    actor().require(Permission.CHANGE_OWN_CONTROLS if place.own else Permission.CHANGE_CONTROLS)
     wanted = form.wanted
     if wanted is None:
         raise Invalid("The form did not say whether it should be on or off.", field="state")
     try:
         change = controls.request_control(
-            services().context, actor(), account().id, control, enabled=wanted, accepted_sha256=form.accepted_sha256
+            services().context,
+            actor(),
+            account().id,
+            place.control,
+            enabled=wanted,
+            accepted_sha256=form.accepted_sha256,
+            own=place.own,
         )
     except Invalid as error:
         form.refuse(str(error))
-        return _draw_disclosure(control, form, status=422)
-    return _changed(control, change)
+        return _draw_disclosure(place, form, status=422)
+    return _changed(place, change)
 
 
 @blueprint.post("/data-controls/<slug>/repetition")
@@ -71,40 +81,41 @@ def update(slug: str) -> ResponseReturnValue:
 @CHANGES_A_MINUTE
 def repetition(slug: str) -> ResponseReturnValue:
     """Send the last choice again, because the gateway obeys settings that are not ours."""
-    control = find_control(slug)
-    return _changed(control, controls.ask_again(services().context, actor(), account().id))
+    place = find_place(slug)
+    return _changed(place, controls.ask_again(services().context, actor(), account().id))
 
 
-def _changed(control: Control, change: controls.ControlChange) -> ResponseReturnValue:
-    word = "on" if change.state[control.name]["enabled"] else "off"
+def _changed(place: Place, change: controls.ControlChange) -> ResponseReturnValue:
+    word = "on" if controls.value_in(change.state, place.scope(actor())).enabled else "off"
     if change.outcome == "in_effect":
-        flash("ok", f"{control.label} is {word}, confirmed by the gateway.")
+        flash("ok", f"{place.label} is {word}, confirmed by the gateway.")
     elif change.outcome == "pending":
-        flash("wait", f"Turning {control.label.lower()} {word} is requested; the gateway has not confirmed it yet.")
+        flash("wait", f"Turning {place.label.lower()} {word} is requested; the gateway has not confirmed it yet.")
     else:
-        flash("wait", f"Another request for {control.label.lower()} came in the meantime. The page shows that one.")
-    return _answer(control)
+        flash("wait", f"Another request for {place.label.lower()} came in the meantime. The page shows that one.")
+    return _answer(place)
 
 
 @blueprint.post("/data-controls/<slug>/keeping")
-@access(Permission.CHANGE_CONTROLS)
+@access(Permission.CHANGE_CONTROLS, Permission.CHANGE_OWN_CONTROLS)
 @CHANGES_A_MINUTE
 def keeping(slug: str) -> ResponseReturnValue:
     """Keep what was stored while the control was on."""
-    control = find_control(slug)
-    count = shown_count(control.name, request.form.get(FIELD, ""))
+    place = find_place(slug)
+    actor().require(Permission.CHANGE_OWN_CONTROLS if place.own else Permission.CHANGE_CONTROLS)
+    count = shown_count(place.slug, request.form.get(FIELD, ""))
     if count is None:
-        raise Invalid("The form did not say how many stored requests are kept.", field=FIELD)
-    controls.keep_stored_items(services().context, actor(), account().id, control, count)
-    flash("ok", "They are kept. Each can be opened until its period ends; you can delete them at any time.")
-    return _answer(control)
+        raise Invalid(f"The form did not say how many {place.control.items} are kept.", field=FIELD)
+    controls.keep_stored_items(services().context, actor(), account().id, place.control, count, own=place.own)
+    flash("ok", "They are kept until their period ends; you can delete them at any time.")
+    return _answer(place)
 
 
 @blueprint.post("/data-controls/tests")
 @access(Permission.CHANGE_CONTROLS)
 @CHANGES_A_MINUTE
 def create_test() -> ResponseReturnValue:
-    """Have the gateway test prompt logging under a key."""
+    """Have the gateway test a control under a key."""
     form = TestForm(request.form)
     try:
         if form.token is None or form.key_id is None:
@@ -113,7 +124,7 @@ def create_test() -> ResponseReturnValue:
             services().context,
             actor(),
             account().id,
-            find_control("prompt-logging"),
+            find_control(form.control.data or "prompt-logging"),
             key_id=form.key_id,
             token=form.token,
         )
@@ -143,20 +154,28 @@ def show_test(test_id: UUID) -> ResponseReturnValue:
         "data_controls/test.html",
         breadcrumbs=[("Data controls", url_for("data_controls.index")), ("Test", None)],
         test=test,
+        label=controls.CONTROLS[test.control].label,
         found=test.result,
         verdict=service.verdict(test.result),
         request_url=_url("requests.show", Permission.READ_REQUESTS, request_id=test.result.request_id),
     )
 
 
-def _answer(control: Control) -> ResponseReturnValue:
+def _seen(slug: str) -> Place:
+    place = find_place(slug)
+    if place not in service.places_of(actor()):
+        raise NotFound("There is no such control.")
+    return place
+
+
+def _answer(place: Place) -> ResponseReturnValue:
     if not wants_fragment():
-        return redirect(url_for("data_controls.index", _anchor=control.slug), 303)
-    return _draw(control, fragment=["flash", "control"])
+        return redirect(url_for("data_controls.index", _anchor=place.slug), 303)
+    return _draw(place, fragment=["flash", "control"])
 
 
 def _draw(
-    control: Control | None, *, fragment: Sequence[str] | None = None, status: int = 200, test_problem: str = ""
+    place: Place | None, *, fragment: Sequence[str] | None = None, status: int = 200, test_problem: str = ""
 ) -> Response:
     found = service.read_controls(services().context, actor(), account().id)
     may_delete = actor().may(Permission.DELETE_CONTENT) or actor().may(Permission.DELETE_OWN_CONTENT)
@@ -165,13 +184,16 @@ def _draw(
         fragment=fragment,
         status=status,
         controls=found,
-        line=found.line(control) if control else None,
+        line=found.line(place) if place else None,
         now=now(),
         may_change=actor().may(Permission.CHANGE_CONTROLS),
         may_switch_on=actor().may(Permission.SWITCH_ON),
         me=actor().user_id,
         verdict=service.verdict,
         signed_count=signed_count,
+        period_words=controls.period_words,
+        control_labels={name: one.label for name, one in controls.CONTROLS.items()},
+        test_choices=list(controls.CONTROLS.values()),
         test_token=str(new_id()),
         test_problem=test_problem,
         new_key_url=_url("keys.new", Permission.MAKE_KEYS),
@@ -180,14 +202,14 @@ def _draw(
     )
 
 
-def _draw_disclosure(control: Control, form: AcceptForm, *, status: int = 200) -> Response:
+def _draw_disclosure(place: Place, form: AcceptForm, *, status: int = 200) -> Response:
     return page(
         "data_controls/edit.html",
         fragment="disclosure",
         status=status,
-        breadcrumbs=[("Data controls", url_for("data_controls.index")), (control.label, None)],
-        control=control,
-        disclosure=current_disclosure(control.name),
+        breadcrumbs=[("Data controls", url_for("data_controls.index")), (place.label, None)],
+        place=place,
+        disclosure=current_disclosure(place.control.name),
         form=form,
     )
 

@@ -11,7 +11,25 @@ from sqlalchemy.orm import Session
 
 from anuma_dash.audit import Event, record
 from anuma_dash.db import owned
-from anuma_dash.domain.controls import CONTROLS, Control, ControlChange, ControlState, Standing, control_state, standing
+from anuma_dash.domain.controls import (
+    CONTROLS,
+    PERSONAL,
+    Accepted,
+    Control,
+    ControlChange,
+    ControlState,
+    Scope,
+    Standing,
+    Told,
+    accepted_text,
+    control_state,
+    find_control,
+    own_scope,
+    setting_state,
+    standing,
+    told_setting,
+)
+from anuma_dash.domain.disclosures import current_disclosure
 from anuma_dash.errors import GatewayError, GatewayRefused, GatewayUnavailable, Invalid, NotFound
 from anuma_dash.features.data_controls.models import ControlTest
 from anuma_dash.gateway import schemas
@@ -22,24 +40,72 @@ TESTS_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class ControlLine:
-    """One control as the page draws it.
-
-    `change` is the confirmed change that made the present value, if its word and the gateway's agree on which it was;
-    `accepted` the one whose disclosure holds; `stored` the inventory of what the control stored. All of them are None
-    where nothing true can be said.
-    """
+class Place:
+    """A switch on the page: a control of the account, or the reader's own switch of a personal one."""
 
     control: Control
+    own: bool = False
+
+    @property
+    def slug(self) -> str:
+        """Its path."""
+        return f"own-{self.control.slug}" if self.own else self.control.slug
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return f"Your {self.control.label.lower()}" if self.own else self.control.label
+
+    @property
+    def description(self) -> str:
+        """What it does."""
+        return self.control.own if self.own else self.control.description
+
+    def scope(self, actor: Actor) -> Scope:
+        """Whom it is about."""
+        return own_scope(actor, self.control) if self.own else Scope(self.control.name)
+
+
+def find_place(slug: str) -> Place:
+    """The switch with this path. Raises `NotFound`."""
+    place = Place(find_control(slug.removeprefix("own-")), slug.startswith("own-"))
+    if place.own and not place.control.personal:
+        raise NotFound("There is no such control.")
+    return place
+
+
+@dataclass(frozen=True)
+class ControlLine:
+    """One switch as the page draws it.
+
+    `change` is the confirmed change that made the present value, if its word and the gateway's agree on which it was;
+    `accepted` the text that was accepted for what is on; `stored` the inventory of what the control stored. All of them
+    are None where nothing true can be said. `period` and `people` have states of their own.
+    """
+
+    place: Place
     state: ControlState
-    setting: schemas.ControlInEffect | None
+    period: Told
+    people: Told
     evidence: schemas.Evidence | None
     change: ControlChange | None
-    accepted: ControlChange | None
+    accepted: Accepted | None
+    text_changed: bool
     stored: schemas.InventoryRow | None
     kept_at: datetime | None
     asks_about_stored: bool
     contradicted: bool
+
+    @property
+    def control(self) -> Control:
+        """The control."""
+        return self.place.control
+
+    @property
+    def may_be_chosen(self) -> bool:
+        """Whether the reader may switch their own on: no, while the account forbids it or is about to."""
+        asked = self.people.asked or self.people.value
+        return not (self.place.own and (self.people.value.forbidden or asked.forbidden))
 
 
 @dataclass(frozen=True)
@@ -52,13 +118,28 @@ class DataControls:
     tests: Sequence[ControlTest]
 
     @property
+    def groups(self) -> list[tuple[str, str, list[ControlLine]]]:
+        """The account's switches and, apart, the reader's own: identifier, title, lines."""
+        account = [line for line in self.lines if not line.place.own]
+        own = [line for line in self.lines if line.place.own]
+        return [("storage", "Storage", account)] + ([("own", "Yours alone", own)] if own else [])
+
+    @property
     def keys(self) -> list[schemas.Key]:
         """The keys that a test can be made with."""
         return [key for key in self.told.keys if key.state == "active"] if self.told else []
 
-    def line(self, control: Control) -> ControlLine:
-        """One control's line."""
-        return next(line for line in self.lines if line.control is control)
+    def line(self, place: Place) -> ControlLine:
+        """One switch's line."""
+        return next(line for line in self.lines if line.place == place)
+
+
+def places_of(actor: Actor) -> list[Place]:
+    """The switches that somebody sees. In a support session nothing personal is seen."""
+    places = [Place(control) for control in CONTROLS.values()]
+    if actor.support_session_id is None and actor.user_id is not None:
+        places += [Place(control, own=True) for control in PERSONAL]
+    return places
 
 
 def read_controls(context: Context, actor: Actor, account_id: UUID) -> DataControls:
@@ -66,17 +147,20 @@ def read_controls(context: Context, actor: Actor, account_id: UUID) -> DataContr
     actor.require(Permission.READ_CONTROLS)
     with context.db.reading() as tx:
         floor = standing(tx, account_id).confirmed_epoch
-    told, problem = _ask(context, actor, account_id)
+    told, problem = ask_data_state(context, actor, account_id)
+    places = places_of(actor)
     # Read after the gateway has answered: see `control_state`.
     with context.db.reading() as tx:
         known = standing(tx, account_id)
         tests = _last_tests(tx, account_id)
+        accepted = {place: accepted_text(tx, account_id, place.scope(actor)) for place in places}
     now = context.clock()
-    lines = [_line(control, known, told, floor, now) for control in CONTROLS.values()]
+    lines = [_line(actor, place, known, told, floor, accepted[place], now) for place in places]
     return DataControls(lines, told, problem, tests)
 
 
-def _ask(context: Context, actor: Actor, account_id: UUID) -> tuple[schemas.DataState | None, str]:
+def ask_data_state(context: Context, actor: Actor, account_id: UUID) -> tuple[schemas.DataState | None, str]:
+    """What the gateway says of the account's data; without an answer, None and why."""
     try:
         return context.gateway.data_state(actor, account_id), ""
     except GatewayRefused as error:
@@ -87,27 +171,56 @@ def _ask(context: Context, actor: Actor, account_id: UUID) -> tuple[schemas.Data
         return None, str(error)
 
 
-def _line(control: Control, known: Standing, told: schemas.DataState | None, floor: int, now: datetime) -> ControlLine:
-    state = control_state(control, known, told.controls if told else None, floor, now)
-    setting = told.controls.controls.get(control.name) if told and state.settled else None
-    change = known.changes.get(control.name)
+def _line(
+    actor: Actor,
+    place: Place,
+    known: Standing,
+    told: schemas.DataState | None,
+    floor: int,
+    accepted: Accepted | None,
+    now: datetime,
+) -> ControlLine:
+    control, scope, account_scope = place.control, place.scope(actor), Scope(place.control.name)
+    obeyed = told.controls if told else None
+    state = control_state(scope, known, obeyed, floor, now)
+    setting = told_setting(obeyed, scope) if obeyed and state.settled else None
+    change = known.changes.get(scope)
     current = change if change and state.settled and change.enabled == state.stands_on else None
-    fresh = setting is not None and setting.since_epoch == (current.epoch if current else 0)
-    evidence = next((row for row in told.evidence if row.control == control.name), None) if told and fresh else None
-    stored = next((row for row in told.inventory.rows if row.category == control.category), None) if told else None
+    since_epoch = setting.since_epoch if setting else 0
+    fresh = state.settled and since_epoch == (current.epoch if current else 0)
+    evidence = _evidence(told, place) if fresh else None
+    stored = _stored(told, place)
     some_left = state.name == "off" and current is not None and stored is not None and stored.count > 0
+    holds = accepted if state.stands_on and state.name != "unknown" else None
     return ControlLine(
-        control=control,
+        place=place,
         state=state,
-        setting=setting,
+        period=setting_state("retention", scope, known, obeyed, floor),
+        people=setting_state("people", account_scope, known, obeyed, floor),
         evidence=evidence,
         change=current if fresh else None,
-        accepted=current if current and current.enabled and current.disclosure_version else None,
+        accepted=holds,
+        text_changed=bool(holds and holds.version < current_disclosure(control.name).version),
         stored=stored,
         kept_at=current.kept_at if current and some_left else None,
         asks_about_stored=bool(some_left and current and current.kept_at is None),
         contradicted=bool(state.name == "off" and evidence and evidence.stored_content),
     )
+
+
+def _evidence(told: schemas.DataState | None, place: Place) -> schemas.Evidence | None:
+    # Of a personal control the gateway's evidence is about the caller's own keys and value.
+    if told is None or place.own != place.control.personal:
+        return None
+    return next((row for row in told.evidence if row.control == place.control.name), None)
+
+
+def _stored(told: schemas.DataState | None, place: Place) -> schemas.InventoryRow | None:
+    if told is None:
+        return None
+    owner = "me" if place.own else "account"
+    rows = told.inventory.rows
+    return next((row for row in rows if row.category == place.control.category and row.owner == owner), None)
 
 
 def _last_tests(tx: Session, account_id: UUID) -> list[ControlTest]:
@@ -137,7 +250,7 @@ def test_control(
         existing = tx.get(ControlTest, token)
     if existing is not None:
         return find_test(context, actor, account_id, token)
-    key, found = _run_test(context, actor, account_id, key_id, token)
+    key, found = _run_test(context, actor, account_id, control, key_id, token)
     now = context.clock()
     with context.db.transaction() as tx:
         lock_account(tx, account_id)
@@ -170,11 +283,11 @@ def test_control(
 
 
 def _run_test(
-    context: Context, actor: Actor, account_id: UUID, key_id: UUID, token: UUID
+    context: Context, actor: Actor, account_id: UUID, control: Control, key_id: UUID, token: UUID
 ) -> tuple[schemas.Key, schemas.Canary]:
     try:
         key = context.gateway.key(actor, account_id, key_id)
-        new_canary = schemas.NewCanary(key_id=key_id)
+        new_canary = schemas.NewCanary(key_id=key_id, control=control.name)
         return key, context.gateway.test_control(actor, account_id, new_canary, str(token))
     except GatewayRefused as error:
         if error.status in (404, 409, 422):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Response, request, stream_with_context, url_for
+from flask import Response, request, url_for
 from flask.typing import ResponseReturnValue
 
 from anuma_dash.db import id_of, new_id
@@ -126,10 +126,16 @@ def _edit_page(
 def update(memory_id: UUID) -> ResponseReturnValue:
     """Change a memory."""
     form, wanted = MemoryForm(request.form), (services().context, actor(), account().id)
-    around = service.read_around(*wanted)
+    try:
+        service.find_memory(*wanted, memory_id)
+    except GatewayError as error:
+        problem = f"{gateway_problem(error)} It was not changed."
+        return _edit_page(memory_id, form, service.Around("on"), status=503, problem=problem)
+    # Which apps there are is asked for where the form is drawn again; the gateway refuses what is none.
+    around = service.Around("on")
     form.offer(around.apps)
     if not form.validate():
-        return _edit_page(memory_id, form, around, status=422)
+        return _edit_page(memory_id, form, service.read_around(*wanted), status=422)
     change = schemas.MemoryChange(text=form.text.data or "", app_ids=form.app_ids, providers=form.provider_names)
     try:
         service.change_memory(*wanted, memory_id, change)
@@ -155,7 +161,9 @@ def new_deletion(memory_id: UUID) -> ResponseReturnValue:
 @limiter.limit(ANY_MINUTE)
 def create_deletion(memory_id: UUID) -> ResponseReturnValue:
     """Delete one memory."""
-    deletion = service.delete_memory(services().context, actor(), account().id, memory_id, _token())
+    wanted = (services().context, actor(), account().id, memory_id)
+    service.find_memory(*wanted)
+    deletion = service.delete_memory(*wanted, _token())
     return _after(deletion, "The memory is deleted, verified.")
 
 
@@ -176,10 +184,10 @@ def _after(deletion: Deletion, done: str) -> ResponseReturnValue:
 @access(OWN, reauth=True)
 def new_deletion_of_all() -> ResponseReturnValue:
     """What deleting all memories will do, with their number."""
-    preview = service.preview_deletion_of_all(services().context, actor(), account().id)
-    shown = signed_count(ALL, preview.total)
+    number = service.count_memories(services().context, actor(), account().id)
+    shown = signed_count(ALL, number)
     own: dict[str, Any] = {
-        "preview": preview,
+        "number": number,
         "shown": shown,
         "token": str(new_id()),
         "breadcrumbs": _crumbs("Delete all"),
@@ -210,6 +218,6 @@ def new_export() -> ResponseReturnValue:
 def create_export() -> ResponseReturnValue:
     """All of the person's memories as JSON, streamed."""
     chunks = service.export_memories(services().context, actor(), account().id)
-    response = Response(stream_with_context(chunks), content_type="application/json")
+    response = Response(chunks, content_type="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="anuma-memories-{now():%Y-%m-%d}.json"'
     return response

@@ -131,17 +131,19 @@ def _allowed(ask: Callable[[], Answer]) -> Answer:
         raise
 
 
-def preview_deletion_of_all(context: Context, actor: Actor, account_id: UUID) -> schemas.DeletionPreview:
-    """How many memories the actor has, counted right now, and how many of them a legal duty keeps. Raises
-    `GatewayError`."""
+def count_memories(context: Context, actor: Actor, account_id: UUID) -> int:
+    """How many memories the actor has, counted by the gateway right now. Raises `GatewayError`."""
     actor.require(Permission.OWN_MEMORIES)
-    scope = schemas.DeletionScope(category="memories", person=actor.user_id)
-    return context.gateway.preview_deletion(actor, account_id, scope)
+    rows = context.gateway.inventory(actor, account_id).rows
+    found = next((row for row in rows if (row.category, row.owner) == ("memories", "me")), None)
+    if found is None:
+        raise GatewayUnavailable("The gateway has not counted your memories.")
+    return found.count
 
 
 def delete_memory(context: Context, actor: Actor, account_id: UUID, memory_id: UUID, token: UUID) -> Deletion:
-    """Ask for one memory to be deleted. Raises `NotFound`, `GatewayError`."""
-    find_memory(context, actor, account_id, memory_id)
+    """Ask for one memory to be deleted; the gateway deletes it only if it is the actor's."""
+    actor.require(Permission.OWN_MEMORIES)
     scope = schemas.DeletionScope(category="memories", memory_ids=[memory_id])
     return request_deletion(context, actor, account_id, scope, count=1, token=token)
 

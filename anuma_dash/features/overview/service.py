@@ -7,7 +7,7 @@ from uuid import UUID
 
 from anuma_dash.db import owned
 from anuma_dash.domain.attention import Attention
-from anuma_dash.domain.controls import CONTROLS, ControlState, Standing, control_state, standing
+from anuma_dash.domain.controls import CONTROLS, ControlState, Scope, Standing, control_state, standing
 from anuma_dash.domain.deletions import Deletion
 from anuma_dash.errors import GatewayError
 from anuma_dash.gateway import schemas
@@ -69,7 +69,7 @@ def read_overview(context: Context, actor: Actor, account_id: UUID) -> OverviewP
     with context.db.reading() as tx:
         known = standing(tx, account_id)
     told = figures.controls if figures else None
-    state = control_state(CONTROL, known, told, floor, context.clock())
+    state = control_state(Scope(CONTROL.name), known, told, floor, context.clock())
     return OverviewPage(figures, failure, Logging(state, told, known))
 
 

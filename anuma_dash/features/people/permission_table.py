@@ -33,6 +33,7 @@ LINES = (
     Line("Read stored prompts and responses", P.READ_CONTENT, P.READ_OWN_CONTENT),
     Line("See the data controls", P.READ_CONTROLS),
     Line("Change data controls and retention", P.CHANGE_CONTROLS),
+    Line("Decide about their own chat history and memories", P.CHANGE_OWN_CONTROLS),
     Line("Delete stored data", P.DELETE_CONTENT, P.DELETE_OWN_CONTENT),
     Line("Keep memories of their own", P.OWN_MEMORIES),
     Line("Keep a chat history of their own", P.OWN_HISTORY),

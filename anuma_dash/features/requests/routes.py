@@ -160,10 +160,12 @@ def create_evaluation(request_id: UUID) -> ResponseReturnValue:
 @limiter.limit("60 per minute")
 def create_evaluation_deletion(request_id: UUID, evaluation_id: UUID) -> ResponseReturnValue:
     """Delete one evaluation."""
+    wanted = (services().context, actor(), account().id, request_id)
+    stored.find_readable(*wanted)
     token = id_of(request.form.get("token"))
     if token is None:
         raise Invalid("This form is out of date. Reload its page.")
-    deletion = stored.delete_evaluation(services().context, actor(), account().id, request_id, evaluation_id, token)
+    deletion = stored.delete_evaluation(*wanted, evaluation_id, token)
     return leave_for(url_for("deletions.show", deletion_id=deletion.id))
 
 

@@ -155,7 +155,6 @@ def add_evaluation(
 def delete_evaluation(
     context: Context, actor: Actor, account_id: UUID, request_id: UUID, evaluation_id: UUID, token: UUID
 ) -> Deletion:
-    """Ask for an evaluation to be deleted. Raises `NotFound`, `NotAllowed`, `GatewayError`."""
-    find_readable(context, actor, account_id, request_id)
+    """Ask for an evaluation of a request that the actor may read (`find_readable`) to be deleted."""
     scope = schemas.DeletionScope(category="evaluations", request_ids=[request_id], evaluation_ids=[evaluation_id])
     return request_deletion(context, actor, account_id, scope, count=1, token=token)

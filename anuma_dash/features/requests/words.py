@@ -44,6 +44,8 @@ def _reason(decision: Decision, control: str) -> str:
     words = {"it": control.replace("_", " "), "was": "were" if control in SEVERAL else "was"}
     if decision.stored:
         return "{it} {was} on when this request arrived and when its response ended".format(**words)
+    if (control, decision.rule) == ("memories", "not_applicable"):
+        return "programs send memories apart, not with a request"
     unknown = f"the gateway names the rule “{decision.rule}”, which this page has no words for"
     return NOT_STORED[decision.rule].format(**words) if decision.rule in NOT_STORED else unknown
 

@@ -44,6 +44,7 @@ class Key(Received):
     """A key without its secret. `state` says whether it works now.
 
     `deactivated_at` is when the account was suspended or closed; it stays until somebody activates the key again.
+    `made_without` are the controls that it was made stricter in; they count until the requested controls name the key.
     """
 
     id: UUID
@@ -63,6 +64,7 @@ class Key(Received):
     deactivated_at: AwareDatetime | None = None
     state: Literal["active", "expired", "revoked", "deactivated"]
     spent_month_micro_usd: MicroUSD = 0
+    made_without: list[ControlName] = Field(default=[])
 
 
 class CreatedKey(Key):

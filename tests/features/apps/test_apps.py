@@ -163,7 +163,7 @@ def test_a_lost_answer_to_a_rename_is_not_said_to_be_done(world):
     world.break_gateway()
     page.submit("Rename", name="Research")
     assert page.status == 503
-    assert "Whether it was done is not known." in page.text
+    assert "The name was not changed." in page.text
     assert page.one("input[name=name]")["value"] == "Research"
     world.mend_gateway()
     page.submit("Rename")

@@ -71,7 +71,7 @@ def test_on_while_the_gateway_is_down_can_be_taken_back(world, browse):
     assert pill(page) == "Turning on, not confirmed yet"
     assert switch_of(page) == ("false", True)
     assert "prompts may already be stored" in control(page)
-    page.submit("Leave it off instead")
+    page.submit("Leave it off instead", within="#prompt-logging")
     assert pill(page) == NOT_YET
     assert "prompts may still be stored" in control(page)
     world.mend_gateway()
@@ -86,11 +86,11 @@ def test_check_again_without_htmx(world, logging_on):
     page = world.browser(world.olive).visit("/data-controls")
     world.break_gateway()
     page.submit(SWITCH)
-    page.follow("Check again")
+    page.follow("Check again", within="#prompt-logging")
     assert pill(page) == NOT_YET
     world.mend_gateway()
     world.run_worker(seconds=3)
-    page.follow("Check again")
+    page.follow("Check again", within="#prompt-logging")
     assert pill(page) == "Off"
 
 
@@ -194,7 +194,7 @@ def test_a_gateway_with_a_higher_version_is_unknown_until_sent_again(world, brow
     assert "The last version from here is 2: somebody restored a backup" in control(page)
     assert "Your last choice here was off." in control(page)
     assert "In effect since" not in control(page)
-    page.submit("Send my settings again")
+    page.submit("Send my settings again", within="#prompt-logging")
     assert pill(page) == "Off"
     assert "settings version 51" in control(page)
     assert truth(world).controls["prompt_logging"].enabled is False
@@ -206,7 +206,7 @@ def test_the_other_choice_works_too_while_it_is_unknown(world, browse, logging_o
     overtake(world, 50, enabled=True)
     page = browse(world.olive).visit("/data-controls")
     assert pill(page) == "Unknown", "on, but not by our word"
-    page.submit("Turn it off")
+    page.submit("Turn it off", within="#prompt-logging")
     assert pill(page) == NOT_YET
     world.run_worker(seconds=1)
     assert pill(page.reload()) == "Off"
@@ -220,7 +220,7 @@ def test_a_strangers_version_before_any_choice(world, browse):
     assert pill(page) == "Unknown"
     assert "No choice was ever made here." in control(page)
     assert not page.offers("Send my settings again")
-    page.submit("Turn it off")
+    page.submit("Turn it off", within="#prompt-logging")
     world.run_worker(seconds=1)
     assert pill(page.reload()) == "Off"
 
@@ -231,7 +231,7 @@ def test_a_gateway_that_lost_our_settings_is_unknown_until_sent_again(world, bro
     page = browse(world.olive).visit("/data-controls")
     assert pill(page) == "Unknown"
     assert "the gateway must have lost it" in control(page)
-    page.submit("Send my settings again")
+    page.submit("Send my settings again", within="#prompt-logging")
     assert pill(page) == "On"
     assert "settings version 6" in control(page)
     assert truth(world).epoch == 6

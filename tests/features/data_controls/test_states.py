@@ -9,23 +9,26 @@ from typing import Any
 import pytest
 
 from anuma_dash.db import new_id
-from anuma_dash.domain.controls import CONTROLS, ControlChange, ControlState, Standing, control_state
+from anuma_dash.domain.controls import ControlChange, ControlState, Scope, Standing, control_state
+from anuma_dash.domain.controls.scopes import initial_state
 from anuma_dash.gateway import schemas
 
 NOW = datetime(2026, 11, 22, 10, 14, 40, tzinfo=UTC)
-LOGGING = CONTROLS["prompt_logging"]
+LOGGING = Scope("prompt_logging")
 NAMES = ("prompt_logging", "chat_history", "traces", "evaluations", "memories")
 
 
 def change(epoch: int, enabled: bool, outcome: str, *, control: str = "prompt_logging", **more: Any) -> ControlChange:
-    state = {name: {"enabled": False, "retention_days": 30} for name in NAMES}
-    state["prompt_logging"]["enabled"] = more.pop("logging", enabled)
-    state[control]["enabled"] = enabled
+    state = initial_state()
+    state["controls"]["prompt_logging"]["enabled"] = more.pop("logging", enabled)
+    state["controls"][control]["enabled"] = enabled
     values: dict[str, Any] = {"failures": 0, "next_try_at": None} | more
     return ControlChange(
         id=new_id(),
         epoch=epoch,
         control=control,
+        level="account",
+        aspect="switch",
         enabled=enabled,
         state=state,
         outcome=outcome,
@@ -56,8 +59,8 @@ def told(epoch: int, enabled: bool, *, in_effect: bool = True, **controls: bool)
 
 def standing(confirmed: ControlChange | None, *later: ControlChange) -> Standing:
     latest = later[-1] if later else confirmed
-    unsettled = frozenset(one.control for one in later)
-    return Standing(latest, confirmed, unsettled, {confirmed.control: confirmed} if confirmed else {})
+    unsettled = frozenset((one.scope, "switch") for one in later)
+    return Standing(latest, confirmed, unsettled, {confirmed.scope: confirmed} if confirmed else {})
 
 
 def state(known: Standing, answer: schemas.Controls | None, floor: int | None = None) -> ControlState:

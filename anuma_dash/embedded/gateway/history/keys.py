@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 from datetime import datetime
+from typing import Final
 from uuid import UUID, uuid5
 
 from sqlalchemy.exc import IntegrityError
 
 from ..contents import Vault
 
-_TERM_BYTES = 16
+SEARCH: Final = "search"
+"""The kind of the data keys under which search hashes are made."""
+
+_TERM_BYTES: Final = 16
 
 
 class SearchKey:
@@ -50,7 +54,7 @@ def search_key(vault: Vault, account: UUID, owner: UUID, now: datetime) -> Searc
         return found
     thing = search_key_id(account, owner)
     try:
-        return SearchKey(vault.make_keys("search", [(account, thing)], now)[thing])
+        return SearchKey(vault.make_keys(SEARCH, [(account, thing)], now)[thing])
     except IntegrityError:  # somebody else has made it meanwhile
         made = find_search_key(vault, account, owner)
         assert made is not None

@@ -13,6 +13,7 @@ from . import (
     canary,
     contract,
     controls,
+    conversation_export,
     conversations,
     credit,
     deletions,
@@ -37,6 +38,7 @@ _ROUTERS = (
     controls.router,
     credit.router,
     requests.router,
+    conversation_export.router,  # its path would be an identifier of the next
     conversations.router,
     traces.router,
     evaluations.router,

@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, and_, func, select
 from anuma_dash.gateway.schemas import Key
 
 from ..metering import first_of_month
+from ..policy import CONTROL_NAMES, parse_stricter
 from ..tables import api_keys, apps, key_months
 
 
@@ -45,6 +46,7 @@ def show_key(row: Row[Any], now: datetime) -> Key:
         deactivated_at=row.deactivated_at,
         state=_state(row, now),
         spent_month_micro_usd=row.spent,
+        made_without=[name for name in CONTROL_NAMES if name in parse_stricter(row.stricter)],
     )
 
 

@@ -143,7 +143,7 @@ def _app_for(connection: Connection, caller: Caller, wanted: UUID | None) -> UUI
     one = apps.c.is_default.is_(True) if wanted is None else apps.c.id == wanted
     row = connection.execute(mine.where(one)).one_or_none()
     if row is None:
-        raise Refused(422, "app_unknown", "The account has no such app.")
+        raise Refused(404, "app_unknown", "The account has no such app.")
     if not row.is_active:
         raise Refused(409, "app_retired", "This app is retired.")
     found: UUID = row.id

@@ -24,7 +24,7 @@ router = APIRouter(tags=["retention"])
 Counted = tuple[int, int, datetime | None, datetime | None]
 _MAX_DAYS = 3650
 Days = Annotated[int | None, Query(ge=1, le=_MAX_DAYS, description="The period, in days")]
-UntilDeleted = Annotated[bool, Query(description="In the place of days: nothing is past such a period")]
+UntilDeleted = Annotated[bool, Query(description="No period, as without days: nothing is past it")]
 Owner = Annotated[ConversationOwner, Query(description="Of a personal control: whose period it is")]
 
 
@@ -37,8 +37,7 @@ def preview_retention(
     owner: Owner = "account",
 ) -> RetentionPreview:
     """What this period would delete at the next purge, counted right now. Legal holds keep what they name."""
-    if (days is None) != until_deleted:
-        raise Refused(422, "period_unclear", "Give either days or until_deleted.")
+    days = None if until_deleted else days
     whose = _owner(caller, control, owner)
     with caller.gateway.stores.main.read() as connection:
         planned = next_purge(connection, caller.gateway)
@@ -65,7 +64,7 @@ def _owner(caller: Reader, control: ControlName, owner: ConversationOwner) -> UU
     if owner == "account" or not OF_CONTROL[control].personal:
         return caller.account
     if caller.token.person is None:
-        raise Refused(422, "no_person", "The caller is no person.")
+        raise Refused(403, "no_person", "The caller is no person.")
     return caller.token.person
 
 
