@@ -237,3 +237,16 @@ def test_while_the_gateway_is_down_it_says_so(world, browse, devs):
     world.mend_gateway()
     page.follow("Try again")
     assert titles(page) == ["Herons"]
+
+
+def test_the_gateways_export_proves_itself_whole(world, devs):
+    say(world, devs, "a", "Herons", "And at night?")
+    say(world, devs, "b", "Storks")
+    export = world.server.client.export_conversations
+    lines = list(export(world.dev.actor, world.northwind))
+    assert sum(line.conversation is not None for line in lines) == 2
+    assert sum(line.message is not None for line in lines) == 6
+    (one, *_) = of(world, world.dev)
+    chosen = export(world.dev.actor, world.northwind, ids=[one.id])
+    assert [line.conversation.id for line in chosen if line.conversation] == [one.id]
+    assert list(export(world.olive.actor, world.northwind)) == []

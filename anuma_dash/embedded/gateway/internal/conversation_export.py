@@ -48,7 +48,7 @@ def _lines(caller: Caller, owner: Owner, ids: list[UUID] | None) -> Iterator[byt
 
 
 def _encode(line: ExportLine) -> bytes:
-    return line.model_dump_json(exclude_none=True).encode() + b"\n"
+    return line.model_dump_json(exclude_unset=True).encode() + b"\n"
 
 
 def _content(caller: Caller, owner: Owner, ids: list[UUID] | None) -> Iterator[ExportLine]:
