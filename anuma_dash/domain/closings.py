@@ -41,7 +41,7 @@ REMIND_BEFORE = timedelta(days=3)
 LETTERS_LAST = timedelta(days=7)
 DELETION_POLL = timedelta(seconds=2)
 DELETION_AGAIN = timedelta(hours=1)
-CATEGORY: Literal["request_content"] = "request_content"
+CATEGORY: Literal["all_content"] = "all_content"
 OPEN_STATES = ("requested", "deleting")
 """States in which the account is on its way to be closed."""
 
@@ -286,7 +286,7 @@ def _write_of_end(
     done = report.done if report else 0
     days = context.settings.activity_detail_days
     values = {
-        "count": f"{done:,} stored {'request' if done == 1 else 'requests'}",
+        "count": f"{done:,} stored {'item' if done == 1 else 'items'}",
         "deletion_id": str(deletion.id),
         "days": f"{days:,} {'day' if days == 1 else 'days'}",
         "backups": mail.utc_moment(report.backups_unreadable_by) if report else "seven days from now",

@@ -151,7 +151,7 @@ def test_after_fourteen_days_the_content_goes_and_then_the_account_is_closed(wor
     assert set(ends) == {(one.email,) for one in (world.olive, world.ada, world.dev, world.bill, world.vera)}
     assert "to which you belonged, is closed, as Olive" in ends[world.vera.email,].content("plain")
     end = ends[world.olive.email,]
-    assert "the gateway has verified that: 1 stored request." in end.content("plain")
+    assert "the gateway has verified that: 1 stored item." in end.content("plain")
     assert str(deletion.id) in end.content("plain")
     assert "You belong to no account that you could open" in page.visit("/").text
     assert f"{NAME} is closed" in page.text
