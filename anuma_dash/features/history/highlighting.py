@@ -32,14 +32,16 @@ _KEYWORDS = re.compile(
     re.IGNORECASE,
 )
 _STRING = r"""(?P<str>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)"""
+# A quote that nothing closes is passed over with all that was tried: beginning anew behind it would be quadratic.
+_UNCLOSED = r"""(?P<unclosed>"(?:\\.|[^"\\\n])*|'(?:\\.|[^'\\\n])*|`(?:\\.|[^`\\])*)"""
 _REST = r"(?P<num>\b\d[\w.]*)|(?P<word>[^\W\d]\w*)"
 
 
 def _pattern(comment: str) -> re.Pattern[str]:
-    return re.compile(f"(?P<com>{comment})|{_STRING}|{_REST}")
+    return re.compile(f"(?P<com>{comment})|{_STRING}|{_UNCLOSED}|{_REST}")
 
 
-_BY_SLASH = _pattern(r"//[^\n]*|/\*(?s:.*?)\*/")
+_BY_SLASH = _pattern(r"//[^\n]*|/\*(?s:.*?)(?:\*/|\Z)")
 _BY_HASH = _pattern(r"#[^\n]*")
 _BY_DASH = _pattern(r"--[^\n]*")
 
@@ -52,7 +54,7 @@ def highlighted(code: str, language: str) -> str:
     parts, end = [], 0
     for found in pattern.finditer(code):
         kind, text = found.lastgroup, escape(found.group())
-        if kind == "word":
+        if kind in ("word", "unclosed"):
             kind = "kw" if _KEYWORDS.fullmatch(found.group()) else None
         parts.append(escape(code[end : found.start()]))
         parts.append(f'<span class="tok-{kind}">{text}</span>' if kind else text)

@@ -103,3 +103,32 @@ def test_what_is_written_to_take_long_does_not(text):
     started = time.process_time()
     to_html(text)
     assert time.process_time() - started < 10
+
+
+UNCLOSED = (
+    '"\\' * 24_000,
+    "'\\" * 24_000,
+    "`\\" * 24_000,
+    '"\\"' * 16_000,
+    "`a\\" * 16_000,
+    "/* " * 16_000,
+    "'a " * 16_000,
+)
+
+
+@pytest.mark.parametrize("language", ["js", "python", "sql"])
+@pytest.mark.parametrize("code", UNCLOSED)
+def test_code_that_closes_nothing_takes_no_longer(code, language):
+    started = time.process_time()
+    html = str(to_html(f"~~~{language}\n{code}\n~~~"))
+    assert time.process_time() - started < 2
+    (block,) = (part for part in parse_fragment(html) if not isinstance(part, str))
+    assert "".join(block.itertext()).strip() == code.strip()
+
+
+def test_a_quote_that_nothing_closes_ends_with_its_line():
+    html = str(to_html("```js\nlet a = \"open\nreturn 'shut' /* and so on\nreturn\n```"))
+    assert "&quot;open" in html
+    assert '<span class="tok-str">&quot;open' not in html
+    assert '<span class="tok-kw">return</span> <span class="tok-str">&#x27;shut&#x27;</span>' in html
+    assert '<span class="tok-com">/* and so on\nreturn' in html
