@@ -245,10 +245,10 @@ class Gateway:
     def preview_deletion(
         self, caller: Caller, account_id: UUID, scope: schemas.DeletionScope
     ) -> schemas.DeletionPreview:
-        """What a deletion of this scope would delete, counted right now. Nothing is changed by it."""
+        """What a deletion of this scope would delete, counted right now."""
         path = f"/accounts/{account_id}/deletion-previews"
-        body = {"scope": scope.model_dump(mode="json")}
-        return self._call(schemas.DeletionPreview, caller, account_id, "POST", path, body=body)
+        query = scope.model_dump(mode="json", exclude_defaults=True)
+        return self._call(schemas.DeletionPreview, caller, account_id, "GET", path, query=query)
 
     def start_deletion(self, caller: Caller, account_id: UUID, new_deletion: schemas.NewDeletion) -> schemas.Deletion:
         """Ask for a deletion. Asking twice under the same identifier deletes once."""

@@ -1,44 +1,29 @@
-"""Memories in a browser: switched on behind the dashboard's back, so that no other story's settings are asked for."""
+"""What is a person's own, in a browser: switched on, memories added, a conversation had."""
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-from uuid import UUID
-
-from joserfc.jwk import ECKey
-from playwright.sync_api import Page
-
-from anuma_dash.domain.controls.names import CONTROL_NAMES
-from anuma_dash.gateway import schemas
-from anuma_dash.gateway.client import Gateway
-from anuma_dash.identity import Actor
-from tests.processes import Stack
+import openai
+from playwright.sync_api import Page, expect
 
 
-def switch_on_for(product: Stack, name: str) -> None:
-    """Have the gateway obey that memories are on for this person, in the account that they joined first."""
-    instance = Path(product.environment["ANUMA_INSTANCE"])
-    with closing(sqlite3.connect(instance / "dashboard.sqlite")) as database:
-        query = (
-            "SELECT u.id, m.account_id FROM users u JOIN memberships m ON m.user_id = u.id WHERE u.name = ? "
-            "ORDER BY m.created_at, m.id LIMIT 1"
+def switch_own_on(page: Page, dashboard: str, control: str) -> None:
+    """Read the text of one's own switch, and switch it on: "Your memories", "Your chat history"."""
+    page.goto(f"{dashboard}/data-controls")
+    page.get_by_role("switch", name=control).click()
+    page.get_by_role("checkbox", name="I have read this").check()
+    page.get_by_role("button", name="Switch it on").click()
+    expect(page.get_by_role("switch", name=control)).to_have_attribute("aria-checked", "true")
+
+
+def converse(client: openai.OpenAI, name: str, *questions: str) -> None:
+    """Talk to the built-in model in a conversation of this name, sending everything said before each time."""
+    said: list[openai.types.chat.ChatCompletionMessageParam] = []
+    for question in questions:
+        said.append({"role": "user", "content": question})
+        answer = client.chat.completions.create(
+            model="anuma/echo", messages=said, extra_headers={"X-Anuma-Conversation-Id": name}
         )
-        person, account = (UUID(str(one)) for one in database.execute(query, [name]).fetchone())
-    key = ECKey.import_key((instance / "dashboard-jwt.pem").read_text())
-    actor, gateway = Actor(kind="user", user_id=person, account_id=account), Gateway(product.gateway, key)
-    try:
-        epoch = gateway.data_state(actor, account).controls.epoch + 1
-        controls = {one: schemas.ControlSetting(enabled=False) for one in CONTROL_NAMES}
-        on = {person: {"memories": schemas.PersonalSetting(enabled=True)}}
-        gateway.put_controls(
-            actor,
-            account,
-            schemas.RequestedControls.model_validate({"epoch": epoch, "controls": controls, "people": on}),
-        )
-    finally:
-        gateway.close()
+        said.append({"role": "assistant", "content": answer.choices[0].message.content})
 
 
 def add(page: Page, dashboard: str, text: str) -> None:

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
 def test_a_memory_by_keyboard_alone(product: Stack, page: Page) -> None:
     main_job.sign_in(page, product.dashboard, "Milo Okafor")
-    remembering.switch_on_for(product, "Milo Okafor")
+    remembering.switch_own_on(page, product.dashboard, "Your memories")
     page.goto(f"{product.dashboard}/memories")
     press(page, "New memory")
     _on(page, "New memory")

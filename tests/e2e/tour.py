@@ -16,7 +16,6 @@ WIDTHS = (1280, 390)
 THEMES = ("light", "dark")
 LEGS = (WORK, PEOPLE, STAFF)
 LEFT_OUT = {
-    "/history/<uuid:conversation_id>": "takes a conversation of a program: features/history",
     "/sign-in/<slug>": "leads to the provider",
     "/sign-in/<slug>/callback": "leads back from the provider; what it refuses is the stop suspended-person",
     "/sign-in-methods/providers/<uuid:identity_id>/removal": "takes a second provider: features/sign_in_methods",

@@ -25,10 +25,11 @@ ROUTES = """
     /requests /requests/<uuid:request_id> /requests/<uuid:request_id>/content
     /requests/<uuid:request_id>/trace /requests/<uuid:request_id>/evaluations
     /apps /apps/new /apps/<uuid:app_id>/edit /apps/<uuid:app_id>/retirement
-    /history /history/deletion
+    /history /history/<uuid:conversation_id> /history/deletion
     /memories /memories/new /memories/<uuid:memory_id>/edit /memories/<uuid:memory_id>/deletion /memories/deletion
     /memories/export
     /data-controls /data-controls/<slug> /data-controls/<slug>/edit /data-controls/tests/<uuid:test_id>
+    /data-controls/<slug>/period /data-controls/<slug>/people /data-controls/<slug>/text /data-controls/rules
     /deletions /deletions/new /deletions/<uuid:deletion_id>
     /activity /activity/verification /activity/exports /activity/exports/new /activity/exports/<uuid:export_id>
 """
@@ -69,7 +70,8 @@ def _walk(page: Page, product: Stack, person: str) -> Iterator[Stop]:
     yield from addresses(at, {"not-found": "/no-such-page"})
     yield from _off_with_something_stored(page, at)
     yield from _without_the_gateway(page, product)
-    yield from _memories(page, product, person)
+    yield from _history(page, product, secret)
+    yield from _memories(page, product)
 
 
 def _before_sign_in(page: Page, product: Stack) -> Iterator[Stop]:
@@ -130,6 +132,11 @@ def _after_a_day(page: Page, at: str) -> dict[str, str]:
         "data-controls": "/data-controls",
         "data-control": "/data-controls/prompt-logging",
         "disclosure": "/data-controls/prompt-logging/edit",
+        "data-control-period": "/data-controls/prompt-logging/period",
+        "data-control-shorter": "/data-controls/prompt-logging/period?days=1",
+        "data-control-people": "/data-controls/chat-history/people",
+        "data-control-text": "/data-controls/prompt-logging/text",
+        "data-controls-rules": "/data-controls/rules",
         "deletions": "/deletions",
         "activity-verification": "/activity/verification",
         "activity-filtered": "/activity?what=control",
@@ -219,9 +226,36 @@ def _without_the_gateway(page: Page, product: Stack) -> Iterator[Stop]:
     main_job.switch_off(page)
 
 
-def _memories(page: Page, product: Stack, person: str) -> Iterator[Stop]:
+_MARKDOWN = """Compare these:
+
+| city | river |
+|---|---|
+| Lisbon | Tagus |
+
+```python
+def answer():
+    return "forty-two"  # always
+```
+
+<img src=x onerror=alert(1)> **Thanks**"""
+
+
+def _history(page: Page, product: Stack, secret: str) -> Iterator[Stop]:
     at = product.dashboard
-    remembering.switch_on_for(product, person)
+    remembering.switch_own_on(page, at, "Your chat history")
+    yield from addresses(at, {"history-empty": "/history"})
+    with openai.OpenAI(base_url=f"{product.gateway}/v1", api_key=secret, max_retries=0) as client:
+        remembering.converse(client, "cities", _MARKDOWN, "And the next one?")
+        remembering.converse(client, "lemons", "How do lemons grow?")
+    page.goto(f"{at}/history")
+    conversation = path_of(page, "#conversation-list tbody tr:last-child th a")
+    pages = {"history": "/history", "conversation": conversation, "history-search": "/history?q=lemon"}
+    yield from addresses(at, pages | {"history-deletion-of-all": "/history/deletion?all=yes"})
+
+
+def _memories(page: Page, product: Stack) -> Iterator[Stop]:
+    at = product.dashboard
+    remembering.switch_own_on(page, at, "Your memories")
     remembering.add(page, at, "I write Python, and answer in short sentences.")
     pages = {"memory-deletion": path_of(page, "#memory-list tbody tr:first-child a.danger")}
     pages["memory-edit"] = pages["memory-deletion"].replace("/deletion", "/edit")

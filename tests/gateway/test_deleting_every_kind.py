@@ -40,10 +40,7 @@ def delete(dashboard, account, category="all_content", **scope):
 
 
 def preview(dashboard, account, category="all_content", claims=None, **scope):
-    body = {"scope": {"category": category, **scope}}
-    response = dashboard.call("POST", account, "/deletion-previews", body=body, claims=claims)
-    assert response.status_code == 200, response.text
-    return response.json()
+    return dashboard.get(account, "/deletion-previews", claims, category=category, **scope)
 
 
 def rows(gateway, table):
@@ -198,8 +195,7 @@ def test_unreadable_holds_stop_a_deletion_that_goes_on_later(running, dashboard,
     keep_everything(running, account, key, "words that must stay for now", person)
     before = left(running.gateway, account)
     with unreadable_holds(running.gateway):
-        body = {"scope": {"category": "all_content"}}
-        refused = dashboard.call("POST", account, "/deletion-previews", body=body)
+        refused = dashboard.call("GET", account, "/deletion-previews", params={"category": "all_content"})
         assert (refused.status_code, refused.json()["code"]) == (503, "holds_unreadable")
         path = f"/deletions/{delete(dashboard, account)['id']}"
         waiting = wait_until(lambda: (found := dashboard.get(account, path))["failure"] and found)

@@ -76,7 +76,7 @@ def search_conversations(
     return Page(data=hits, next=following)
 
 
-@router.get("/accounts/{acc}/conversations/{conversation_id}")
+@router.get("/accounts/{acc}/conversations/{conversation_id:uuid}")
 def get_conversation(caller: ContentReader, conversation_id: UUID, owner: Owner = "me") -> Conversation:
     """One conversation."""
     with caller.gateway.stores.main.read() as connection:
@@ -84,7 +84,7 @@ def get_conversation(caller: ContentReader, conversation_id: UUID, owner: Owner 
         return shelf.show(*_find(shelf, conversation_id))
 
 
-@router.get("/accounts/{acc}/conversations/{conversation_id}/messages")
+@router.get("/accounts/{acc}/conversations/{conversation_id:uuid}/messages")
 def list_messages(
     caller: ContentReader,
     conversation_id: UUID,
@@ -107,7 +107,7 @@ def list_messages(
     return Page(data=shown, next=str(wanted[-1]) if len(wanted) < len(path) else None)
 
 
-@router.patch("/accounts/{acc}/conversations/{conversation_id}")
+@router.patch("/accounts/{acc}/conversations/{conversation_id:uuid}")
 def change_conversation(
     caller: Writer, conversation_id: UUID, body: ConversationChange, owner: Owner = "me"
 ) -> Conversation:

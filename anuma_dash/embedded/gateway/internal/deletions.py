@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Request, status
+from fastapi import APIRouter, Query, Request, status
 from sqlalchemy import Connection, select
 
 from anuma_dash.gateway.schemas import Deletion, DeletionPreview, DeletionScope, NewDeletion, Page
@@ -40,8 +40,8 @@ def create_deletion(request: Request, caller: Writer, body: NewDeletion, idempot
     return shown
 
 
-@router.post("/accounts/{acc}/deletion-previews")
-def preview_deletion(caller: Reader, scope: Annotated[DeletionScope, Body(embed=True)]) -> DeletionPreview:
+@router.get("/accounts/{acc}/deletion-previews")
+def preview_deletion(caller: Reader, scope: Annotated[DeletionScope, Query()]) -> DeletionPreview:
     """What a deletion of this scope would delete, counted now. It changes nothing.
 
     Of other people's conversations and memories no person is told how many there are.
