@@ -222,7 +222,9 @@ def _without_the_gateway(page: Page, product: Stack) -> Iterator[Stop]:
             },
         )
     page.goto(f"{at}/data-controls")
-    expect(page.get_by_role("switch", name="Prompt logging")).to_have_attribute("aria-checked", "true", timeout=60_000)
+    switch = page.get_by_role("switch", name="Prompt logging")
+    expect(switch).to_have_attribute("aria-checked", "true", timeout=60_000)
+    expect(switch).not_to_have_attribute("aria-busy", "true", timeout=60_000)
     main_job.switch_off(page)
 
 
