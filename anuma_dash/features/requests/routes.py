@@ -132,7 +132,8 @@ def _evaluations_page(request_id: UUID, form: EvaluationForm, *, status: int = 2
         names = member_names(tx, account().id)
     program = "a program"
     shown["givers"] = {one.id: person_word(names, one.person) if one.person else program for one in rows.data}
-    shown["may_evaluate"] = actor().support_session_id is None
+    shown["may_delete"] = actor().support_session_id is None
+    shown["may_evaluate"] = shown["may_delete"] and not actor().halt
     shown["deletion_token"] = str(new_id())
     return page("requests/show.html", fragment="evaluation_part", status=status, **shown)
 
