@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from anuma_dash.embedded.gateway.content_tables import conversations, messages, search_terms
+from anuma_dash.embedded.gateway.history.words import stems_of_word
 from anuma_dash.embedded.gateway.tables import data_keys
 from tests.gateway.test_storing import Stream
 
@@ -357,3 +359,20 @@ def test_an_export_has_every_branch_and_proves_that_it_is_whole(running, dashboa
     assert texts == ["first", "Echo: first", "second", "Echo: second", "another second", "Echo: another second"]
     strange = History(dashboard, account, str(uuid4()))
     assert exported(strange) == [] == exported(strange, id=one)
+
+
+def test_words_keep_their_stems_when_many_threads_ask():
+    words = [f"{begin}{end}" for begin in ("run", "walk", "talk", "jump") for end in ("ning", "ing", "ed", "s", "ness")]
+    right = [stems_of_word(word) for word in words]
+    found = []
+    threads = [threading.Thread(target=lambda: found.append([stems_of_word(w) for w in words * 20])) for _ in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert found == [right * 20] * 4

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from ..internal.conversation_rows import Shelf
 
 _QUOTED = re.compile(r'["“”„«»]([^"“”„«»]+)["“”„«»]')
-_MOST_WORDS: Final = 12
+_MOST_ASKED: Final = 12
 _SNIPPET: Final = 160
 _LOOKED_INTO: Final = 20
 """Messages of a conversation that are decrypted in search of a phrase."""
 _WORD = re.compile(r"\w+")
+_OTHER_SCRIPTS: Final = "\u0590"
+"""From here on a stem may begin with another letter than its word, or a word be several."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Query:
     @classmethod
     def parse(cls, text: str) -> Query:
         """From what a person typed."""
-        found = list(dict.fromkeys(words_of(text)))[:_MOST_WORDS]
+        found = list(dict.fromkeys(words_of(text)))[:_MOST_ASKED]
         phrases = tuple(phrase for one in _QUOTED.findall(text) if (phrase := fold(one)))
         return cls(tuple(frozenset(stems_of_word(word)) for word in found), phrases)
 
@@ -139,7 +141,17 @@ def snippet(text: str, query: Query) -> list[SnippetPart]:
 
 
 def _matches(text: str, wanted: frozenset[str]) -> Iterator[tuple[int, int]]:
+    """Where the words stand, each different one stemmed once; as far as a snippet reaches behind the first of them."""
+    known: dict[str, bool] = {}
+    letters = {stem[:1] for stem in wanted}
+    last: int | None = None
     for word in _WORD.finditer(text):
-        pieces = list(words_of(word.group()))
-        if any(not stems_of_word(piece).isdisjoint(wanted) for piece in pieces):
+        if last is not None and word.start() > last:
+            return
+        piece = word.group()
+        if piece not in known:
+            likely = fold(piece)[:1] in letters or piece[:1] >= _OTHER_SCRIPTS
+            known[piece] = likely and any(not stems_of_word(one).isdisjoint(wanted) for one in words_of(piece))
+        if known[piece]:
+            last = last or word.end() + _SNIPPET
             yield word.span()

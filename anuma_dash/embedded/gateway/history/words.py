@@ -8,9 +8,10 @@ are cut into pairs of characters.
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
 import snowballstemmer
@@ -21,6 +22,8 @@ _UNSPACED = re.compile(
 )
 """Thai, Lao, Burmese, Khmer, kana and Han."""
 _LONGEST_WORD: Final = 64
+_MOST_WORDS: Final = 5_000
+"""Different words of one text that are indexed, from its beginning: others wait while it is written."""
 _FUNCTION_WORDS: Final = {
     "english": "the and of to is that for it with was are this you be have not",
     "german": "der die das und ist nicht ein eine ich zu den mit von auf für sie",
@@ -45,8 +48,8 @@ _BY_WORD: Final = {
 
 
 def stems_of_text(text: str) -> set[str]:
-    """Every stem under which a text is found."""
-    words = set(words_of(text))
+    """Every stem under which a text is found; of a very long one, those of its first 5,000 different words."""
+    words = set(islice(dict.fromkeys(words_of(text)), _MOST_WORDS))
     language = _language(text)
     found: set[str] = set()
     for word in words:
@@ -124,6 +127,12 @@ def _unaccented(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(one for one in decomposed if not unicodedata.combining(one)))
 
 
-@lru_cache
 def _stemmer(language: str) -> Any:
-    return snowballstemmer.stemmer(language)
+    """A stemmer holds the word that it works on, so each thread has its own."""
+    made: dict[str, Any] = _own.__dict__.setdefault("stemmers", {})
+    if language not in made:
+        made[language] = snowballstemmer.stemmer(language)
+    return made[language]
+
+
+_own = threading.local()
