@@ -21,6 +21,8 @@ _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
 """Thai, Lao, Burmese, Khmer, kana and Han."""
+_OTHERWISE: Final = "english"
+"""A short text may have no function word, or those of another language: it is found as English too."""
 _LONGEST_WORD: Final = 64
 _MOST_WORDS: Final = 5_000
 """Different words of one text that are indexed, from its beginning: others wait while it is written."""
@@ -56,7 +58,7 @@ def stems_of_text(text: str) -> set[str]:
         if _is_pair(word):
             found.add(word)
             continue
-        languages = (language,) if _script(word) == "LATIN" else _languages(word)
+        languages = (language, _OTHERWISE) if _script(word) == "LATIN" else _languages(word)
         found |= _stems(word, languages)
     return found
 
