@@ -22,6 +22,13 @@ def one_line(text: str | None) -> str:
     return words if any(category(character)[0] in "LNPS" for character in words) else ""
 
 
+def plain_lines(text: str | None) -> str:
+    """The text in its lines, without control characters, and without space around it."""
+    lines = (text or "").replace("\r\n", "\n").replace("\r", "\n")
+    kept = (one for one in lines if one in "\n\t" or category(one) not in ("Cc", "Cs", "Cn"))
+    return "".join(kept).strip()
+
+
 def fold_address(email: str) -> str:
     """An e-mail address as it is compared: without spaces around it, its ASCII letters small.
 

@@ -54,6 +54,7 @@ ANSWERS: dict[type[DashboardError], tuple[int, str, str]] = {
         "Activity and deletions still open. Keys and requests will be back with the gateway.",
     ),
 }
+SENT_BEFORE = "idempotency_key_reused"
 HOME = ("/", "Go to the start page")
 STAFF_HOME = (support.STAFF_SECTION, "Go to the staff section")
 HTTP_WORDS = {
@@ -85,6 +86,10 @@ def install(app: Flask) -> None:
 
 
 def _dashboard_error(error: DashboardError) -> Response:
+    if isinstance(error, GatewayRefused) and error.code == SENT_BEFORE:
+        return answer(
+            409, "This form was sent before", "Then it held something else, which was done. Open its page anew."
+        )
     for kind, (status, title, advice) in ANSWERS.items():
         if isinstance(error, kind):
             if isinstance(error, NotAllowed) and g.get("support") is not None:

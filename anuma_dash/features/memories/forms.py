@@ -12,6 +12,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from anuma_dash.db import id_of
 from anuma_dash.gateway import schemas
+from anuma_dash.names import plain_lines
 from anuma_dash.web.choices import Offered
 
 BUILT_IN = "anuma"
@@ -28,10 +29,6 @@ def _names(text: object) -> list[str] | None:
     return found if known else None
 
 
-def _plain(text: str | None) -> str:
-    return (text or "").replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").strip()
-
-
 class MemoryForm(Form):
     """The text, which apps may use it, which providers may receive it; and the token of a new one."""
 
@@ -42,7 +39,7 @@ class MemoryForm(Form):
             DataRequired("Write what models should be told."),
             Length(max=4000, message="Use 4,000 characters at most."),
         ],
-        filters=[_plain],
+        filters=[plain_lines],
         description="One fact, in plain words: I write Python, and answer in short sentences.",
     )
     apps = RadioField("Apps that may use it", [Offered("Choose one of these.")], validate_choice=False, default="all")

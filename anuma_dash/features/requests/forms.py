@@ -8,7 +8,7 @@ from wtforms import Field, Form, HiddenField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length, ValidationError
 
 from anuma_dash.db import id_of
-from anuma_dash.names import one_line
+from anuma_dash.names import one_line, plain_lines
 
 MOST_SCORE = 1_000_000
 
@@ -26,8 +26,12 @@ class EvaluationForm(Form):
         filters=[one_line],
         description="Such as helpfulness or correct.",
     )
-    score = StringField("Score", [DataRequired("Enter a number.")], description="A number, such as 0.8 or 5.")
-    comment = TextAreaField("Comment", [Length(max=4000, message="Use 4,000 characters at most.")])
+    score = StringField(
+        "Score", [DataRequired("Enter a number.")], filters=[one_line], description="A number, such as 0.8 or 5."
+    )
+    comment = TextAreaField(
+        "Comment", [Length(max=4000, message="Use 4,000 characters at most.")], filters=[plain_lines]
+    )
 
     def validate_token(self, field: Field) -> None:
         """Refuse a token that no page of ours made."""
