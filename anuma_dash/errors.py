@@ -47,6 +47,10 @@ class GatewayUnavailable(GatewayError):
     """No usable answer arrived: unreachable, too slow, or garbage. Whether it acted is unknown."""
 
 
+SENT_BEFORE = "idempotency_key_reused"
+"""The code of a gateway that got another body under the same idempotency key: a form was changed and sent again."""
+
+
 class GatewayRefused(GatewayError):
     """The gateway answered no. `code` is the stable code of its problem details (RFC 9457)."""
 

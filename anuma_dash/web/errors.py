@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from anuma_dash.errors import (
+    SENT_BEFORE,
     Conflict,
     DashboardError,
     Forged,
@@ -54,7 +55,6 @@ ANSWERS: dict[type[DashboardError], tuple[int, str, str]] = {
         "Activity and deletions still open. Keys and requests will be back with the gateway.",
     ),
 }
-SENT_BEFORE = "idempotency_key_reused"
 HOME = ("/", "Go to the start page")
 STAFF_HOME = (support.STAFF_SECTION, "Go to the staff section")
 HTTP_WORDS = {

@@ -102,9 +102,16 @@ KEPT = (
         ),
     ),
     Kept(
-        r"internal (POST /keys|PUT ) name",
+        r"internal (POST /keys|POST /apps|PUT ) name",
         "names, as the dashboard sends them",
-        frozenset({"gateway.accounts.name", "gateway.api_keys.name", "gateway.idempotency_keys.response"}),
+        frozenset(
+            {
+                "gateway.accounts.name",
+                "gateway.api_keys.name",
+                "gateway.apps.name",
+                "gateway.idempotency_keys.response",
+            }
+        ),
     ),
     Kept(
         r"site form /support-access ticket",

@@ -8,7 +8,7 @@ from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from anuma_dash.db import new_id
-from anuma_dash.errors import GatewayError, GatewayRefused
+from anuma_dash.errors import SENT_BEFORE, GatewayError, GatewayRefused
 from anuma_dash.features.apps import blueprint, service
 from anuma_dash.features.apps.forms import AppForm, NewAppForm
 from anuma_dash.gateway import schemas
@@ -70,6 +70,8 @@ def create() -> ResponseReturnValue:
             services().context, actor(), account().id, UUID(form.token.data), form.name.data or ""
         )
     except GatewayRefused as error:
+        if error.code == SENT_BEFORE:
+            raise
         form.token.data = str(new_id())
         return _new_page(form, status=502, problem=f"{gateway_problem(error)} No app was made by this form.")
     except GatewayError as error:

@@ -11,6 +11,7 @@ from anuma_dash.errors import Invalid
 from anuma_dash.features.data_controls import blueprint, rules
 from anuma_dash.features.data_controls.settings_routes import CHANGES_A_MINUTE
 from anuma_dash.identity import Permission
+from anuma_dash.names import one_line
 from anuma_dash.web.access import access
 from anuma_dash.web.flashes import flash
 from anuma_dash.web.render import page
@@ -21,7 +22,7 @@ from anuma_dash.web.state import account, actor, services
 @access(Permission.READ_CONTROLS, support="read")
 def list_rules() -> ResponseReturnValue:
     """The stricter rules, and the decision about one key."""
-    key, model = request.args.get("key", ""), request.args.get("model", "").strip()[:200]
+    key, model = request.args.get("key", ""), one_line(request.args.get("model", ""))[:200]
     return page(
         "data_controls/rules.html",
         breadcrumbs=[("Data controls", url_for("data_controls.index")), ("Apps and keys", None)],

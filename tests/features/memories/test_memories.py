@@ -12,6 +12,7 @@ from anuma_dash.domain.deletions import Deletion
 from anuma_dash.gateway.schemas import NewApp, NewMemory, PersonalSetting
 from tests.features.requests.steps import make_key, obey
 from tests.features.support_access.steps import inside, let_in
+from tests.processes import wait_until
 
 XSS = '<img src=x onerror=alert(1)> "quotes" \u05e9\u05dc\u05d5\u05dd \U0001f44d'
 
@@ -56,10 +57,8 @@ def test_vera_adds_edits_and_deletes_a_memory(world, browse):
     page.follow("Delete I write Rust.")
     assert "This cannot be undone" in page.text
     page.submit("Delete this memory")
-    world.run_worker(seconds=10)
-    page.visit("/memories")
+    wait_until(lambda: world.run_worker(seconds=1) or "on its way" not in page.visit("/memories").text, "it is deleted")
     assert "No memories yet" in page.text
-    assert "on its way" not in page.text
     assert events(world) == ["memory.added", "memory.changed"]
     assert not any("Rust" in str(detail.body) or "Python" in str(detail.body) for detail in world.rows(AuditDetail))
 

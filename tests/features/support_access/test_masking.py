@@ -31,7 +31,8 @@ def key(prefix):
     times = {"created_at": NOW, "in_effect_at": NOW, "expires_at": None, "last_used_at": None}
     ended = {"revoked_at": None, "revocation_in_effect_at": None}
     told = {"name": "ci_key", "environment": "live", "prefix": prefix, "last_four": "x9Zk", "state": "active"}
-    return schemas.Key.model_validate({"id": uuid4(), "created_by": uuid4(), **told, **times, **ended})
+    whose = {"id": uuid4(), "created_by": uuid4(), "app_id": uuid4(), "app_name": "Default"}
+    return schemas.Key.model_validate({**whose, **told, **times, **ended})
 
 
 @pytest.mark.parametrize(("prefix", "left"), [("anuma_live_aB3d", "anuma_live_"), ("anuma_test_", "anuma_test_")])
