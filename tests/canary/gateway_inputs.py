@@ -154,7 +154,7 @@ def internal_inputs(marks: Marks, dashboard: Dashboard, account: UUID) -> set[in
                 send(method, path, headers={header: marks.new(f"{name} header {header}")})
             if "requestBody" in operation:
                 schema = operation["requestBody"]["content"]["application/json"]["schema"]
-                body = example(schema, components)
+                body = example(schema, components) | ({"app_id": None} if rest == "/keys" else {})  # the default app
                 send(method, path, body=body, headers={"idempotency-key": marks.new(f"{name} header idempotency-key")})
                 for changed in marked(marks, name, body):
                     send(method, path, body=changed)
